@@ -1,0 +1,169 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The contract of a persistence backend.
+
+A backend has two faces. :class:`Connection` is TaskFlow's: logbooks, flow
+and atom details as objects, for clients that read or edit a logbook. The
+:class:`Writer` is the loop's: whole rows, one transaction a turn, fenced by
+the owner's epoch.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+import typing
+
+from taskflow_service.persistence import models
+from taskflow_service.persistence import unit
+
+
+class Writer(abc.ABC):
+    """Writes units for one loop; not thread-safe, keeps its connection."""
+
+    @abc.abstractmethod
+    def commit(self, changes: Sequence[unit.FlowChange]) -> unit.Committed:
+        """Apply the changes in one transaction; blocks.
+
+        The fate of an unclear commit is resolved by reading before this
+        returns. Raises ``exceptions.StorageOutage`` when the server cannot
+        be reached or its disk is full: nothing is known to be written, and
+        the same changes may be given again.
+        """
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Give the connection back; idempotent."""
+
+
+class Backend(abc.ABC):
+    """Where logbooks rest. Thread-safe."""
+
+    #: True if a logbook outlives this process, so that runs claim flows.
+    durable: typing.ClassVar[bool] = False
+
+    def __init__(self, conf: Mapping[str, typing.Any] | None = None) -> None:
+        self._conf = dict(conf or {})
+
+    def pack(self, value: typing.Any) -> typing.Any:
+        """Turn a value into what rows carry.
+
+        Raises ``ValueNotStorable`` or ``ValueTooLarge``. The default keeps
+        the object itself.
+        """
+        return value
+
+    def unpack(self, packed: typing.Any) -> typing.Any:
+        """Turn what a row carries back into the value."""
+        return packed
+
+    @abc.abstractmethod
+    def open_writer(self) -> Writer:
+        """Make the writer of one loop."""
+
+    @abc.abstractmethod
+    def get_connection(self) -> Connection:
+        """Open a connection; the caller closes it."""
+
+    @abc.abstractmethod
+    def claim(self, flow_uuid: str, timeout: float | None = None) -> unit.Claim:
+        """Become the owner of a flow; blocks up to ``timeout`` seconds.
+
+        Raises ``FlowOwned`` when another process keeps it, ``NotFound``
+        when there is no such flow. Backends that are not durable give a
+        claim of epoch 0.
+        """
+
+    def release(self, claim: unit.Claim) -> None:
+        """Give up a flow whose last change did not release it."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Release everything; idempotent."""
+
+
+class Connection(abc.ABC):
+    """Reads and edits logbooks as objects; every call commits."""
+
+    @property
+    @abc.abstractmethod
+    def backend(self) -> Backend:
+        """The backend that this connection belongs to."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Close it; idempotent."""
+
+    @abc.abstractmethod
+    def upgrade(self) -> None:
+        """Bring the schema to the newest version."""
+
+    @abc.abstractmethod
+    def clear_all(self) -> None:
+        """Delete every logbook, flow and atom."""
+
+    @abc.abstractmethod
+    def validate(self) -> None:
+        """Raise if the backend cannot be used as it stands."""
+
+    @abc.abstractmethod
+    def update_atom_details(
+        self, atom_detail: models.AtomDetail
+    ) -> models.AtomDetail:
+        """Write an atom that is already stored; return it merged."""
+
+    @abc.abstractmethod
+    def update_flow_details(
+        self, flow_detail: models.FlowDetail
+    ) -> models.FlowDetail:
+        """Write a flow that is already stored; return it merged."""
+
+    @abc.abstractmethod
+    def save_logbook(self, book: models.LogBook) -> models.LogBook:
+        """Create or update a logbook with all it holds; return it merged."""
+
+    @abc.abstractmethod
+    def destroy_logbook(self, book_uuid: str) -> None:
+        """Delete a logbook and all it holds; NotFound if unknown."""
+
+    @abc.abstractmethod
+    def get_logbook(
+        self, book_uuid: str, lazy: bool = False
+    ) -> models.LogBook:
+        """Read a logbook; ``lazy`` leaves its flows out."""
+
+    @abc.abstractmethod
+    def get_logbooks(self, lazy: bool = False) -> Iterator[models.LogBook]:
+        """Read all logbooks."""
+
+    @abc.abstractmethod
+    def get_flows_for_book(
+        self, book_uuid: str
+    ) -> Iterator[models.FlowDetail]:
+        """Read the flows of a book."""
+
+    @abc.abstractmethod
+    def get_flow_details(
+        self, fd_uuid: str, lazy: bool = False
+    ) -> models.FlowDetail:
+        """Read a flow; ``lazy`` leaves its atoms out."""
+
+    @abc.abstractmethod
+    def get_atom_details(self, ad_uuid: str) -> models.AtomDetail:
+        """Read an atom."""
+
+    @abc.abstractmethod
+    def get_atoms_for_flow(self, fd_uuid: str) -> Iterator[models.AtomDetail]:
+        """Read the atoms of a flow."""
