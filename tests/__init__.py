@@ -24,10 +24,6 @@ import importlib.machinery
 import sys
 from types import ModuleType
 
-from oslo_service import backend
-
-backend.init_backend(backend.BackendType.THREADING)
-
 
 class _RefuseEventlet(importlib.abc.MetaPathFinder):
     """Make an import of eventlet fail as if it were not installed."""
@@ -44,3 +40,7 @@ class _RefuseEventlet(importlib.abc.MetaPathFinder):
 
 
 sys.meta_path.insert(0, _RefuseEventlet())
+
+from oslo_service import backend  # noqa: E402 - after the hook
+
+backend.init_backend(backend.BackendType.THREADING)
