@@ -1,0 +1,31 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+"""Sphinx configuration of the release notes."""
+
+extensions = [
+    'openstackdocstheme',
+    'reno.sphinxext',
+]
+
+project = 'taskflow-service release notes'
+copyright = '2026, taskflow-service developers'
+release = ''
+version = ''
+
+root_doc = 'index'
+exclude_patterns: list[str] = []
+pygments_style = 'native'
+html_theme = 'openstackdocs'
+
+openstackdocs_repo_name = 'openstack/taskflow-service'
+openstackdocs_auto_name = False
+openstackdocs_auto_version = False
