@@ -27,6 +27,8 @@ imported.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from oslo_config import cfg
 
 from taskflow_service.conf import base
@@ -37,6 +39,7 @@ from taskflow_service.conf import persistence
 from taskflow_service.conf import remote
 from taskflow_service.conf import security
 from taskflow_service.conf import serialization
+from taskflow_service.conf import validation
 from taskflow_service.conf import worker
 
 _GROUPS = (
@@ -56,3 +59,20 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register every option of ours on ``conf``; idempotent."""
     for group in _GROUPS:
         group.register_opts(conf)
+
+
+def validate(conf: cfg.ConfigOpts) -> None:
+    """Read and check every option of ours, once ``conf`` was called.
+
+    Raises ConfigurationError with the name of the first bad one.
+    """
+    validation.validate(conf, _options())
+
+
+def _options() -> Iterator[tuple[str, cfg.Opt]]:
+    for module in _GROUPS:
+        for group, options in module.list_opts().items():
+            for option in options:
+                yield getattr(group, 'name', group), option
+    for option in database.OPTS:
+        yield 'database', option

@@ -21,10 +21,12 @@ from __future__ import annotations
 from oslo_config import cfg
 from oslo_db import options
 
+OPTS: tuple[cfg.Opt, ...] = tuple(options.database_opts)
+
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register oslo.db's options in [database]."""
-    conf.register_opts(options.database_opts, 'database')
+    conf.register_opts(OPTS, 'database')
 
 
 def list_opts() -> dict[str, list[cfg.Opt]]:

@@ -1,0 +1,28 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The commands of this package.
+
+A command owns its process, so it chooses for all libraries in it: oslo.service
+runs on threads. This has to be said before anything imports oslo.messaging,
+which would otherwise choose eventlet.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+from oslo_service import backend
+
+# futurist tries an import of eventlet, which then complains about itself.
+warnings.filterwarnings('ignore', module=r'futurist\._utils')
+backend.init_backend(backend.BackendType.THREADING)
