@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from oslo_config import cfg
 
 _GROUP = cfg.OptGroup(
@@ -120,7 +122,8 @@ with this package is "logging".
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register the group [engine]."""
-    conf.register_group(_GROUP)
+    # A group holds its options and their overrides: one for each conf.
+    conf.register_group(copy.deepcopy(_GROUP))
     conf.register_opts(_OPTS, _GROUP)
 
 

@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from oslo_config import cfg
 
 _GROUP = cfg.OptGroup(
@@ -46,7 +48,8 @@ Related options:
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register the group [notifications]."""
-    conf.register_group(_GROUP)
+    # A group holds its options and their overrides: one for each conf.
+    conf.register_group(copy.deepcopy(_GROUP))
     conf.register_opts(_OPTS, _GROUP)
 
 

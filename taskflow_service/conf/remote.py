@@ -18,6 +18,8 @@ itself by its own ``lost_after``, an engine gives it up by the engine's.
 
 from __future__ import annotations
 
+import copy
+
 from oslo_config import cfg
 
 _GROUP = cfg.OptGroup(
@@ -111,7 +113,8 @@ Related options:
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register the group [remote]."""
-    conf.register_group(_GROUP)
+    # A group holds its options and their overrides: one for each conf.
+    conf.register_group(copy.deepcopy(_GROUP))
     conf.register_opts(_OPTS, _GROUP)
 
 
