@@ -73,7 +73,15 @@ FLOORS = (
     Floor(2, ('plan',), 'the compiled form of a flow'),
     Floor(
         1,
-        ('atom', 'task', 'retry', 'flow', 'patterns', 'deciders'),
+        (
+            'atom',
+            'task',
+            'retry',
+            'flow',
+            'patterns',
+            'deciders',
+            'signatures',
+        ),
         'what a developer writes',
     ),
     Floor(

@@ -35,9 +35,7 @@ def text(path: pathlib.Path) -> Iterator[str]:
     content = path.read_bytes()
     if content.startswith(b'\xef\xbb\xbf'):
         yield 'starts with a byte order mark'
-    if content and (
-        not content.endswith(b'\n') or content.endswith(b'\n\n')
-    ):
+    if content and (not content.endswith(b'\n') or content.endswith(b'\n\n')):
         yield 'does not end with exactly one newline'
     for number, line in enumerate(content.splitlines(keepends=True), 1):
         if line.endswith(b'\r\n'):

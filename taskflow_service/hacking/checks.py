@@ -20,7 +20,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 import re
 
-_GREEN = re.compile(r'^\s*(import|from)\s+(asyncio|eventlet|gevent|greenlet)\b')
+_GREEN = re.compile(
+    r'^\s*(import|from)\s+(asyncio|eventlet|gevent|greenlet)\b'
+)
 _SLEEP = re.compile(r'\btime\.sleep\(')
 _WALL_CLOCK = re.compile(
     r'\b(time\.(time|monotonic)\(|datetime\.(now|utcnow)\(|timeutils\.utcnow)'
