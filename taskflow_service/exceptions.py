@@ -446,6 +446,9 @@ class WrappedFailure(Exception):
             else:
                 self._causes.append(cause)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (list(self._causes),)
+
     def __iter__(self) -> Iterator[Any]:
         return iter(self._causes)
 

@@ -264,8 +264,7 @@ def check_flow_transition(old_state: str, new_state: str) -> bool:
     if _allows(IGNORED_FLOW_TRANSITIONS, old_state, new_state):
         return False
     raise exceptions.InvalidState(
-        f'A flow cannot go from {old_state!r} to {new_state!r}:'
-        ' this transition is not allowed'
+        f'Flow transition {old_state!r} -> {new_state!r} is not allowed'
     )
 
 
@@ -290,8 +289,7 @@ def check_job_transition(old_state: str, new_state: str) -> bool:
     if _allows(JOB_TRANSITIONS, old_state, new_state):
         return True
     raise exceptions.InvalidState(
-        f'A job cannot go from {old_state!r} to {new_state!r}:'
-        ' this transition is not allowed'
+        f'Job transition {old_state!r} -> {new_state!r} is not allowed'
     )
 
 

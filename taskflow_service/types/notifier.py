@@ -133,6 +133,11 @@ class Notifier:
         # Being there is one thing, being heard another.
         return True
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens, so that an event is worth making."""
+        return bool(self._topics)
+
     def is_registered(
         self,
         event_type: str,
@@ -153,7 +158,7 @@ class Notifier:
     def notify(
         self, event_type: str, details: Mapping[str, Any] | None
     ) -> None:
-        """Call who listens to an event, then who listens to any.
+        """Call who listens to any event, then who listens to this one.
 
         Each gets a copy of the details, in this thread, in the order of
         registration.  What one raises is logged and keeps nothing from the
@@ -165,7 +170,7 @@ class Notifier:
         if not self.can_trigger_notification(event_type):
             LOG.debug('%r is not an event that can happen', event_type)
             return
-        listeners = topics.get(event_type, ()) + topics.get(self.ANY, ())
+        listeners = topics.get(self.ANY, ()) + topics.get(event_type, ())
         for listener in listeners:
             try:
                 listener(event_type, dict(details or ()))
