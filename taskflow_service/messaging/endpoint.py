@@ -1,0 +1,129 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+
+"""One role of this process on the bus: texts out, texts in.
+
+This is all that is asked of a transport: send a text to a peer, or to all
+of a role, and hand over what arrives. What is too large, not signed as it
+should be, or no text at all is counted and goes no further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import time
+
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from taskflow_service.messaging import peers
+from taskflow_service.messaging import sender
+from taskflow_service.messaging import signing
+from taskflow_service.messaging import transport as transport_mod
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two log lines about refused messages.
+_REPEAT = 60.0
+
+
+class Endpoint:
+    """Sends and receives the texts of one role under one name.
+
+    :param receive: gets each text in order, from a thread of the bus; must
+        not block
+    :param url: instead of ``[DEFAULT] transport_url``
+    :raises ConfigurationError: what is configured can carry no requests
+    """
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        role: transport_mod.Role,
+        name: str,
+        receive: Callable[[str], None],
+        url: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.transport = transport_mod.shared(conf, url)
+        self.address = transport_mod.Address(role, name)
+        self._receive = receive
+        self._signer = signing.Signer(conf)
+        self._max_size = conf.remote.max_message_size
+        self._mailbox = peers.Mailbox(
+            self.transport, self.address, self._arrived
+        )
+        self._sender = sender.Sender(self.transport, clock=clock)
+        self._clock = clock
+        self._said: float | None = None
+        #: Messages that were not handed over.
+        self.refused = 0
+
+    @property
+    def sent(self) -> int:
+        """Messages that the broker took."""
+        return self._sender.sent
+
+    def open(self) -> None:
+        """Begin to listen; does not block."""
+        self._mailbox.open()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until texts can arrive; False if they still cannot."""
+        return self._mailbox.wait(timeout)
+
+    def send(
+        self,
+        address: transport_mod.Address,
+        build: Callable[[], str | None],
+        done: Callable[[Exception | None], None] | None = None,
+    ) -> None:
+        """Queue a text; it is built, and ``done`` told, in a sender thread.
+
+        ``done`` gets None once the broker has it, else the error.
+        """
+        self._sender.send(address, lambda: self._seal(build()), done)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Send what is queued and stop listening; takes a second or more."""
+        self._sender.close(timeout)
+        self._mailbox.close()
+
+    def _seal(self, text: str | None) -> str | None:
+        return None if text is None else self._signer.seal(text)
+
+    def _arrived(self, sealed: object) -> None:
+        if not isinstance(sealed, str):
+            return self._refuse('it is not a text')
+        if len(sealed) > self._max_size:
+            return self._refuse(
+                f'it has {len(sealed)} bytes, more than [remote] '
+                'max_message_size'
+            )
+        try:
+            text = self._signer.open(sealed)
+        except signing.Refused as ex:
+            return self._refuse(str(ex))
+        self._receive(text)
+
+    def _refuse(self, reason: str) -> None:
+        self.refused += 1
+        now = self._clock()
+        if self._said is None or now - self._said >= _REPEAT:
+            self._said = now
+            LOG.warning(
+                '%s refuses a message (%d so far): %s',
+                self.address.name,
+                self.refused,
+                reason,
+            )

@@ -1,0 +1,95 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+
+"""An address of this process: strings that peers send arrive here.
+
+oslo.messaging acknowledges a message before it dispatches it and starts its
+listener with a call that blocks for as long as the broker is away. So the
+listener starts in a thread of its own, and what arrives is handed over at
+once, in order, by the server's only dispatching thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import threading
+
+from oslo_log import log as logging
+
+from taskflow_service.messaging import transport as transport_mod
+
+LOG = logging.getLogger(__name__)
+
+
+class Mailbox:
+    """Receives, for one role of this process, what is sent to its name.
+
+    :param receive: called with each string in the order of arrival, from a
+        thread of the server; must not block
+    """
+
+    def __init__(
+        self,
+        transport: transport_mod.Transport,
+        address: transport_mod.Address,
+        receive: Callable[[str], None],
+    ) -> None:
+        if address.name is None:
+            raise ValueError('a mailbox needs a name')
+        self.address = address
+        self._server = transport.server(address.role, address.name, receive)
+        self._listening = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
+        self.error: Exception | None = None
+
+    def open(self) -> None:
+        """Begin to listen; does not block."""
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._listen,
+                name=f'tfs-listen-{self.address.name}',
+                daemon=True,
+            )
+            self._thread.start()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until messages can arrive; False if they still cannot."""
+        return self._listening.wait(timeout)
+
+    def close(self) -> None:
+        """Stop listening; what has arrived is still handed over.
+
+        Takes about a second. A listener that still waits for its broker is
+        left behind in its daemon thread and closes if it ever gets there.
+        """
+        self._closed.set()
+        if self._listening.is_set() and self.error is None:
+            self._stop()
+
+    def _listen(self) -> None:
+        try:
+            self._server.start(override_pool_size=1)
+        except Exception as ex:
+            LOG.exception('Cannot listen as %s', self.address.name)
+            self.error = ex
+        self._listening.set()
+        if self._closed.is_set() and self.error is None:
+            self._stop()
+
+    def _stop(self) -> None:
+        try:
+            self._server.stop()
+            self._server.wait()
+        except Exception:
+            LOG.exception('Cannot stop listening as %s', self.address.name)
