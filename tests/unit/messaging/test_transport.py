@@ -11,7 +11,7 @@
 #    under the License.
 
 
-"""The transports inside one process pass the suite, and bad ones are refused."""
+"""What carries messages in one process, and what is refused at start."""
 
 from __future__ import annotations
 
