@@ -26,8 +26,18 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import typing
 
+from taskflow_service import exceptions
 from taskflow_service.persistence import models
 from taskflow_service.persistence import unit
+
+
+def ownership_lost(flow_uuid: str) -> exceptions.FlowOwnershipLost:
+    """Make the error of a flow that another process has taken over."""
+    return exceptions.FlowOwnershipLost(
+        f'Flow {flow_uuid} was taken over by another process: what this one '
+        f'would have written since is dropped, the flow goes on there',
+        flow_uuid=flow_uuid,
+    )
 
 
 class Writer(abc.ABC):
@@ -68,6 +78,11 @@ class Backend(abc.ABC):
     def unpack(self, packed: typing.Any) -> typing.Any:
         """Turn what a row carries back into the value."""
         return packed
+
+    @property
+    def writes(self) -> bool:
+        """Whether rows are written; else the live record is what is kept."""
+        return True
 
     @abc.abstractmethod
     def open_writer(self) -> Writer:

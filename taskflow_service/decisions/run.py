@@ -1,0 +1,230 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The state of a run, and how readiness spreads through the plan.
+
+Every node counts the predecessors that are not yet done; completing an atom
+costs its out-degree and nothing is ever searched. ``state`` and
+``intention`` are lists by node that the caller shares with its storage; the
+begin and end of flows have neither.
+"""
+
+from __future__ import annotations
+
+import collections
+import heapq
+
+from taskflow_service.decisions import events
+from taskflow_service.plan import plan as plan_mod
+from taskflow_service import states
+
+_PENDING = states.PENDING
+_SUCCESS = states.SUCCESS
+_FAILURE = states.FAILURE
+_EXECUTE = states.EXECUTE
+_IGNORE = states.IGNORE
+_BEGIN = plan_mod.Kind.BEGIN
+_RETRY = plan_mod.Kind.RETRY
+
+
+class Run:
+    """The counters and queues of one run of a plan.
+
+    ``ready`` and ``undoable`` are heaps of tasks to execute and to revert.
+    An entry may be stale, because a decision overtook it; ``take_*`` skip
+    those. ``controllers`` are the retries that want to speak or act.
+    """
+
+    __slots__ = (
+        'aborted',
+        'active',
+        'again',
+        'complete',
+        'controllers',
+        'defer_reverts',
+        'intention',
+        'last',
+        'never_resolve',
+        'plan',
+        'questions',
+        'ready',
+        'remaining',
+        'state',
+        'undo',
+        'undoable',
+    )
+
+    def __init__(
+        self,
+        plan: plan_mod.Plan,
+        state: list[str | None],
+        intention: list[str | None],
+        *,
+        defer_reverts: bool = False,
+        never_resolve: bool = False,
+    ) -> None:
+        self.plan = plan
+        #: The node after which nothing comes.
+        self.last = len(plan) - 1
+        self.state = state
+        self.intention = intention
+        self.defer_reverts = defer_reverts
+        self.never_resolve = never_resolve
+        self.remaining = [len(nodes) for nodes in plan.predecessors]
+        #: Successors that are not yet reverted, once something reverts.
+        self.undo: list[int] = []
+        #: The regions being reverted, by their retry (-1: all), and whether
+        #: they are tried again afterwards.
+        self.active: dict[int, bool] = {}
+        self.ready: list[int] = []
+        self.undoable: list[int] = []
+        #: Atoms whose RUNNING or REVERTING wants a new request.
+        self.again: set[int] = set()
+        self.controllers: collections.deque[tuple[int, events.Turn]] = (
+            collections.deque()
+        )
+        self.questions: collections.deque[events.Question] = (
+            collections.deque()
+        )
+        #: Every atom is done or ignored.
+        self.complete = False
+        #: Nothing more may be started: a revert failed, or resolving is off.
+        self.aborted = False
+
+    # Ready queues. One int orders by priority first and definition second:
+    # the node is what is left of it modulo the size of the plan.
+
+    def offer_execute(self, node: int) -> None:
+        """Queue an atom that may execute."""
+        if self.plan.kinds[node] is _RETRY:
+            self.controllers.append((node, events.Turn.EXECUTE))
+            return
+        priorities = self.plan.priorities
+        if priorities:
+            key = node - priorities.get(node, 0) * len(self.plan)
+            heapq.heappush(self.ready, key)
+        else:
+            heapq.heappush(self.ready, node)
+
+    def offer_revert(self, node: int) -> None:
+        """Queue an atom that may revert; the last defined goes first."""
+        if self.plan.kinds[node] is _RETRY:
+            self.controllers.append((node, events.Turn.REVERT))
+            return
+        priority = self.plan.priorities.get(node, 0)
+        heapq.heappush(self.undoable, -node - priority * len(self.plan))
+
+    def take_execute(self) -> int:
+        """Pop the task to execute next; -1 if there is none."""
+        ready = self.ready
+        size = len(self.plan)
+        while ready:
+            node = heapq.heappop(ready) % size
+            if self.state[node] == _PENDING:
+                if (
+                    self.intention[node] == _EXECUTE
+                    and not self.remaining[node]
+                ):
+                    return node
+            elif node in self.again:
+                return node
+        return -1
+
+    def take_revert(self) -> int:
+        """Pop the task to revert next; -1 if there is none."""
+        undoable = self.undoable
+        size = len(self.plan)
+        while undoable:
+            node = -heapq.heappop(undoable) % size
+            if self.intention[node] != states.REVERT or self.undo[node]:
+                continue
+            state = self.state[node]
+            if state == _SUCCESS or state == _FAILURE or node in self.again:
+                return node
+        return -1
+
+    def take_controller(self) -> tuple[int, events.Turn] | None:
+        """Pop the retry that acts next, None if there is none."""
+        while self.controllers:
+            node, turn = self.controllers.popleft()
+            if self._still_wanted(node, turn):
+                return node, turn
+        return None
+
+    def _still_wanted(self, node: int, turn: events.Turn) -> bool:
+        state, intention = self.state[node], self.intention[node]
+        if node in self.again:
+            return True
+        if turn is events.Turn.EXECUTE:
+            return state == _PENDING and intention == _EXECUTE
+        if turn is events.Turn.RETRY:
+            return intention == states.RETRY
+        return intention == states.REVERT and state in (_SUCCESS, _FAILURE)
+
+    # Spreading forward
+
+    def leave(self, node: int) -> None:
+        """Tell the successors of a node that it is done."""
+        remaining = self.remaining
+        entered = None
+        for succ in self.plan.successors[node]:
+            left = remaining[succ] - 1
+            remaining[succ] = left
+            if not left:
+                if entered is None:
+                    entered = [succ]
+                else:
+                    entered.append(succ)
+        if entered is not None:
+            self.enter(entered)
+        elif node == self.last:
+            self.complete = True
+
+    def enter(self, entered: list[int]) -> None:
+        """Go through nodes whose predecessors are all done."""
+        plan = self.plan
+        remaining = self.remaining
+        while entered:
+            node = entered.pop()
+            if not self._passes(node):
+                continue
+            for succ in plan.successors[node]:
+                left = remaining[succ] - 1
+                remaining[succ] = left
+                if not left:
+                    entered.append(succ)
+            if node == self.last:
+                self.complete = True
+
+    def _passes(self, node: int) -> bool:
+        """Offer, or ask about, what is not done; True if it is done."""
+        if self.plan.kinds[node] >= _BEGIN:
+            if node in self.plan.guards and self._undecided(node):
+                self.questions.append(events.Decide(node))
+                return False
+            return True
+        state, intention = self.state[node], self.intention[node]
+        if state == _PENDING:
+            if intention == _EXECUTE:
+                if node in self.plan.guards:
+                    self.questions.append(events.Decide(node))
+                else:
+                    self.offer_execute(node)
+            return False
+        if state == _SUCCESS:
+            return intention == _EXECUTE
+        return intention == _IGNORE
+
+    def _undecided(self, begin: int) -> bool:
+        return all(
+            self.state[node] == _PENDING for node in self.plan.entries(begin)
+        )

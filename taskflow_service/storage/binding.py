@@ -1,0 +1,162 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The arguments of an atom, from what was injected and what was provided.
+
+Which atoms may provide an argument was worked out when the flow was
+compiled; here the first of them that has a value is taken. What was injected
+comes before what is provided: into the atom, then into the flow; each time
+what is transient before what is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import typing
+
+from taskflow_service import atom as atom_mod
+from taskflow_service import exceptions
+from taskflow_service.plan import plan as plan_mod
+from taskflow_service import retry as retry_mod
+from taskflow_service import states
+from taskflow_service.storage import record as record_mod
+
+NOTHING = record_mod.NOTHING
+_Values = Mapping[str, typing.Any]
+
+#: What a result cannot be indexed with, or is too short for.
+_NO_ITEM = (IndexError, KeyError, TypeError, ValueError)
+
+_HAS_RESULT = frozenset((states.SUCCESS, states.REVERTING, states.FAILURE))
+
+
+class Binding:
+    """Finds values for the atoms of one flow.
+
+    ``atom_args`` and ``flow_args`` are what was injected transiently.
+    """
+
+    def __init__(self, record: record_mod.Record) -> None:
+        self.record = record
+        self.plan: plan_mod.Plan | None = None
+        self.atom_args: dict[str, dict[str, typing.Any]] = {}
+        self.flow_args: dict[str, typing.Any] = {}
+
+    def injected(self, name: str | None) -> list[_Values]:
+        """What was injected for an atom, what wins first."""
+        found: list[_Values] = []
+        if name is not None:
+            node = self.record.index.get(name)
+            if name in self.atom_args:
+                found.append(self.atom_args[name])
+            if node is not None:
+                atom = self.record.atoms[node]
+                if atom.inject:
+                    found.append(atom.inject)
+                stored = self.record.metas.get(node, _NONE).get('injected')
+                if stored:
+                    found.append(stored)
+        if self.flow_args:
+            found.append(self.flow_args)
+        if self.record.injector is not None:
+            found.append(self.record.injector.results)
+        return found
+
+    def arguments(self, node: int) -> dict[str, typing.Any]:
+        """Bind the arguments of an atom's execute.
+
+        Raises ``NotFound`` naming atom and symbol.
+        """
+        plan = typing.cast(plan_mod.Plan, self.plan)
+        candidates = plan.arguments[node]
+        if not candidates:
+            return {}
+        atom = self.record.atoms[node]
+        return self._bind(atom, atom.rebind, candidates, atom.optional)
+
+    def revert_arguments(self, node: int) -> dict[str, typing.Any]:
+        """Bind the arguments of an atom's revert."""
+        plan = typing.cast(plan_mod.Plan, self.plan)
+        candidates = plan.revert_arguments[node]
+        if not candidates:
+            return {}
+        atom = self.record.atoms[node]
+        return self._bind(
+            atom, atom.revert_rebind, candidates, atom.revert_optional
+        )
+
+    def _bind(
+        self,
+        atom: atom_mod.Atom,
+        mapping: Mapping[str, str],
+        candidates: plan_mod.Candidates,
+        optional: typing.Collection[str],
+    ) -> dict[str, typing.Any]:
+        values: dict[str, typing.Any] = {}
+        injected = self.injected(atom.name)
+        for (arg, symbol), cell in zip(mapping.items(), candidates):
+            for source in injected:
+                if symbol in source:
+                    values[arg] = source[symbol]
+                    break
+            else:
+                value = self.provided(cell)
+                if value is not NOTHING:
+                    values[arg] = value
+                elif arg not in optional:
+                    self._missing(atom, symbol, cell)
+        return values
+
+    def provided(self, cell: plan_mod.Cell | None) -> typing.Any:
+        """Take the first candidate that has a value, or NOTHING."""
+        while cell is not None:
+            node, key, cell = cell
+            value = self.item(node, key)
+            if value is not NOTHING:
+                return value
+        return NOTHING
+
+    def item(self, node: int, key: typing.Any) -> typing.Any:
+        """A part of an atom's result, or NOTHING."""
+        record = self.record
+        result = record.results[node]
+        if result is NOTHING or record.states[node] not in _HAS_RESULT:
+            return NOTHING
+        if type(result) is list and isinstance(
+            record.atoms[node], retry_mod.Retry
+        ):
+            result = result[-1][0]
+        if key is None:
+            return result
+        try:
+            return result[key]
+        except _NO_ITEM:
+            return NOTHING
+
+    def _missing(
+        self,
+        atom: atom_mod.Atom,
+        symbol: str,
+        cell: plan_mod.Cell | None,
+    ) -> typing.NoReturn:
+        providers = []
+        while cell is not None:
+            providers.append(self.record.atoms[cell[0]].name)
+            cell = cell[2]
+        raise exceptions.NotFound(
+            f'Unable to find result {symbol!r} for atom {atom.name!r} of '
+            f'flow {self.record.flow_uuid}, expected to be able to find it '
+            f'created by one of {providers} but none of them has it'
+        )
+
+
+_NONE: Mapping[str, typing.Any] = {}
