@@ -38,8 +38,9 @@ imported already needs no entry.
 Possible values:
 
 * A list of dotted module paths.
-* Unset: the modules of the registered tasks (entry points under the
-  namespaces "taskflow_service.tasks" and "taskflow_service.flows").
+* Unset: the top-level packages of the registered tasks and flow factories
+  (entry points under the namespaces "taskflow_service.tasks" and
+  "taskflow_service.flows").
 * An empty list: nothing is ever imported.
 """,
     ),
