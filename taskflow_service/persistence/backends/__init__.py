@@ -1,0 +1,129 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+
+"""Backends by name, by URI or by configuration.
+
+A backend is a stevedore driver of the namespace
+``taskflow_service.persistence``; nothing else imports one by its path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+import contextlib
+import typing
+import urllib.parse
+
+from oslo_config import cfg
+from stevedore import driver
+from stevedore import exception as stevedore_exceptions
+
+from taskflow_service import exceptions
+from taskflow_service.persistence import base
+
+BACKEND_NAMESPACE = 'taskflow_service.persistence'
+
+_drivers: dict[tuple[str, str], typing.Any] = {}
+
+
+def _driver(name: str, namespace: str) -> typing.Any:
+    """Find a driver's class; a look-up takes milliseconds, so only once."""
+    key = (namespace, name)
+    if key not in _drivers:
+        try:
+            manager = driver.DriverManager(namespace, name)
+        except stevedore_exceptions.NoMatches as error:
+            raise exceptions.NotFound(
+                f"Could not find backend '{name}': no plugin of the namespace "
+                f"'{namespace}' provides it; known are memory, sqlalchemy and "
+                'the schemes of database URLs (sqlite, mysql, postgresql)',
+                error,
+            ) from error
+        _drivers[key] = manager.driver
+    return _drivers[key]
+
+
+def _normal(
+    conf: str | Mapping[str, typing.Any],
+) -> tuple[str, dict[str, typing.Any]]:
+    """Split a TaskFlow configuration into a driver's name and its options."""
+    given = {'connection': conf} if isinstance(conf, str) else dict(conf)
+    connection = str(given.get('connection') or '')
+    if not connection:
+        raise exceptions.ConfigurationError(
+            "A persistence configuration needs a 'connection': a backend's "
+            "name ('memory') or a database URL ('sqlite:////path/to/file')"
+        )
+    if ':' not in connection:
+        return connection.lower(), given
+    parts = urllib.parse.urlsplit(connection)
+    name = parts.scheme.split('+')[0].lower()
+    if name in ('dir', 'file') and 'path' not in given:
+        given['path'] = urllib.parse.unquote(parts.netloc + parts.path)
+    return name, given
+
+
+def fetch(
+    conf: str | Mapping[str, typing.Any],
+    namespace: str = BACKEND_NAMESPACE,
+    **kwargs: typing.Any,
+) -> base.Backend:
+    """Make the backend that a dictionary, or a URI, describes.
+
+    :param conf: a URI, or a dictionary with ``connection`` (a URI or a
+        backend's name) and the backend's own options
+    :param namespace: where to look the backend up
+    :param kwargs: passed to the backend (``engine=`` of SQLAlchemy)
+
+    Raises NotFound for an unknown backend, ConfigurationError for one that
+    cannot be used as described. Does not connect yet.
+    """
+    name, options = _normal(conf)
+    made: base.Backend = _driver(name, namespace)(options, **kwargs)
+    return made
+
+
+@contextlib.contextmanager
+def backend(
+    conf: str | Mapping[str, typing.Any],
+    namespace: str = BACKEND_NAMESPACE,
+    **kwargs: typing.Any,
+) -> Iterator[base.Backend]:
+    """Make a backend, bring its schema up to date, close it at the end."""
+    with contextlib.closing(fetch(conf, namespace, **kwargs)) as made:
+        with contextlib.closing(made.get_connection()) as connection:
+            connection.upgrade()
+        yield made
+
+
+def from_conf(conf: cfg.ConfigOpts) -> base.Backend | None:
+    """Make the backend that ``[persistence]`` and ``[database]`` describe.
+
+    None if ``[persistence] backend`` is unset: no logbook is kept then. The
+    backend has been reached, and its schema checked, when this returns; the
+    schema of the SQLite file that is used where no connection is configured
+    is made by it. Blocks; raises ConfigurationError, SchemaMismatch or
+    StorageOutage with one line that says what to do.
+    """
+    name = conf.persistence.backend
+    if not name:
+        return None
+    try:
+        cls = _driver(name, BACKEND_NAMESPACE)
+    except exceptions.NotFound as error:
+        raise exceptions.ConfigurationError(
+            f'[persistence] backend: {error}', option='[persistence] backend'
+        ) from error
+    made: base.Backend = cls.from_conf(conf)
+    return made
