@@ -40,9 +40,9 @@ not a queue: every worker process has one address of its own.
         default=['*'],
         help="""
 Which registered tasks the worker serves, by their names in the stevedore
-namespace "taskflow_service.tasks". A pattern may hold the wildcards *, ? and
-[...]. A name without a wildcard that no installed distribution provides stops
-the start.
+namespace "taskflow_service.tasks". A pattern may hold the wildcards "*", "?"
+and [...]. A name without a wildcard that no installed distribution provides
+stops the start.
 """,
     ),
     cfg.ListOpt(
