@@ -74,6 +74,11 @@ class Endpoint:
         """Messages that the broker took."""
         return self._sender.sent
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the last message could not be sent, None if it could."""
+        return self._sender.trouble
+
     def open(self) -> None:
         """Begin to listen; does not block."""
         self._mailbox.open()

@@ -93,6 +93,8 @@ class Sender:
         #: Messages given to the broker, and those that it did not take.
         self.sent = 0
         self.failed = 0
+        #: Why the last message was not taken, None if it was.
+        self.trouble: str | None = None
 
     def send(
         self,
@@ -161,11 +163,13 @@ class Sender:
             # so does a bug in build(): neither may end this thread.
             return self._refused(ex)
         self.sent += 1
+        self.trouble = None
         self._outage.over()
         return None
 
     def _refused(self, error: Exception) -> Exception:
         self.failed += 1
+        self.trouble = str(error) or type(error).__name__
         self._outage.say(error)
         return error
 

@@ -1,0 +1,219 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+
+"""The control thread: the only one that drives a half of the protocol.
+
+Whatever happens elsewhere (a message, the end of a task, a wish of the
+loop) is posted to it as a call. After each batch of calls it takes a turn:
+asks its core what to do and hands over what there is to send. A peer whose
+last message is still on its way gets the next one when that has gone, built
+then: so what comes up meanwhile travels together.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+import queue
+import threading
+import time
+import typing
+
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from taskflow_service import clock as clock_mod
+from taskflow_service.messaging import endpoint
+from taskflow_service.messaging import transport as transport_mod
+from taskflow_service.protocol import link
+from taskflow_service.protocol import messages
+
+LOG = logging.getLogger(__name__)
+
+#: A core wants to be asked at least this often, in seconds.
+_TICK = 0.5
+#: Calls after which a turn is due, however many more wait.
+_BATCH = 1000
+#: Seconds between two log lines about messages that are not taken.
+_REPEAT = 60.0
+_SELF = 'self'
+
+_Call = tuple[Callable[..., object], tuple[typing.Any, ...]]
+
+
+def timing_of(conf: cfg.ConfigOpts) -> link.Timing:
+    """Return the protocol's lengths of time as configured."""
+    return link.Timing(
+        lease=conf.remote.lease, lost_after=conf.remote.lost_after
+    )
+
+
+class Control(abc.ABC):
+    """Runs one core in a thread of its own.
+
+    :param peer: under which name it receives, and as which incarnation
+    :param url: instead of ``[DEFAULT] transport_url``
+    :raises ConfigurationError: what is configured can carry no requests
+    """
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        role: transport_mod.Role,
+        peer: messages.Peer,
+        url: str | None = None,
+        clock: clock_mod.Clock = clock_mod.SYSTEM,
+    ) -> None:
+        self.conf = conf
+        self.peer = peer
+        self.clock = clock
+        self.timing = timing_of(conf)
+        self._max_size = conf.remote.max_message_size
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._under_way: set[transport_mod.Address] = set()
+        self._said: dict[str, float] = {}
+        self._mark = f'{_SELF}:{peer.incarnation}:'
+        self._thread = threading.Thread(
+            target=self._run, name=f'tfs-{role}-{peer.name}', daemon=True
+        )
+        self.endpoint = endpoint.Endpoint(
+            conf, role, peer.name, self._arrived, url
+        )
+
+    def open(self) -> None:
+        """Begin to listen and to run; does not block."""
+        self.endpoint.open()
+        self._thread.start()
+
+    def post(self, call: Callable[..., object], *args: typing.Any) -> None:
+        """Have something called in the control thread; thread-safe."""
+        self._calls.put((call, args))
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Take a last turn, send what it gives, and end; takes a second."""
+        self._calls.put(None)
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        self.endpoint.close(timeout)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the control thread has ended."""
+        return not self._thread.is_alive()
+
+    # What a subclass does, in the control thread
+
+    @abc.abstractmethod
+    def received(self, message: messages.Message) -> None:
+        """Give a message from the bus to the core."""
+
+    @abc.abstractmethod
+    def returned(self, number: int) -> None:
+        """Tell the core that a cast to oneself came back."""
+
+    @abc.abstractmethod
+    def turn(self) -> None:
+        """Ask the core what to do, do it, and send what there is."""
+
+    # What a subclass uses
+
+    def now(self) -> clock_mod.Boottime:
+        """Return the time by which the core judges."""
+        return self.clock.boottime()
+
+    def sending(self, address: transport_mod.Address) -> bool:
+        """Whether a message to an address is still on its way."""
+        return address in self._under_way
+
+    def send(
+        self, address: transport_mod.Address, message: messages.Message
+    ) -> None:
+        """Send a message; a turn follows when the bus has it, or has not."""
+        self._under_way.add(address)
+        self.endpoint.send(
+            address,
+            lambda: messages.to_wire(message, self._max_size),
+            lambda error: self.post(self._sent, address, error),
+        )
+
+    def cast_self(self, number: int) -> None:
+        """Send a number to oneself: it proves that the link is good."""
+        self.endpoint.send(
+            self.endpoint.address, lambda: f'{self._mark}{number}'
+        )
+
+    def say(self, what: str, *args: typing.Any) -> None:
+        """Log a warning, the same one at most once a minute."""
+        now = time.monotonic()
+        if now - self._said.get(what, float('-inf')) >= _REPEAT:
+            self._said[what] = now
+            LOG.warning(what, *args)
+
+    # The rest is ours
+
+    def _sent(
+        self, address: transport_mod.Address, error: Exception | None
+    ) -> None:
+        self._under_way.discard(address)
+        if isinstance(error, messages.MessageRefused):
+            self.say('%s cannot send a message: %s', self.peer.name, error)
+
+    def _arrived(self, text: str) -> None:
+        """Read a text; called in a thread of the bus."""
+        if text.startswith(_SELF):
+            number = text.removeprefix(self._mark)
+            if number.isdecimal():
+                self.post(self.returned, int(number))
+            return
+        try:
+            message = messages.from_wire(text, self._max_size)
+        except messages.MessageRefused as refused:
+            self.post(self.refused, refused)
+        else:
+            self.post(self.received, message)
+
+    def refused(self, refused: messages.MessageRefused) -> None:
+        """Take note of a message that is not taken."""
+        self.say(f'{self.peer.name} does not take a %s', refused)
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            calls = self._wait()
+            going = None not in calls
+            for each in calls:
+                if each is not None:
+                    self._guarded(each[0], *each[1])
+            self._guarded(self.turn)
+
+    def _wait(self) -> list[_Call | None]:
+        try:
+            calls = [self._calls.get(timeout=_TICK)]
+        except queue.Empty:
+            return []
+        while len(calls) < _BATCH:
+            try:
+                calls.append(self._calls.get_nowait())
+            except queue.Empty:
+                break
+        return calls
+
+    def _guarded(
+        self, call: Callable[..., object], *args: typing.Any
+    ) -> None:
+        try:
+            call(*args)
+        except Exception:
+            # A fault in one call must not end the thread that everything
+            # hangs on.
+            LOG.exception('%s: a call of %s failed', self.peer.name, call)

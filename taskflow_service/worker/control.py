@@ -1,0 +1,153 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+
+"""The worker's control thread: drives the worker's half of the protocol."""
+
+from __future__ import annotations
+
+import threading
+
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from taskflow_service import clock as clock_mod
+from taskflow_service.messaging import control
+from taskflow_service.messaging import transport
+from taskflow_service.protocol import messages
+from taskflow_service.protocol.worker import machine
+from taskflow_service.worker import body
+from taskflow_service.worker import runner
+
+LOG = logging.getLogger(__name__)
+
+_ENGINES = transport.Address(transport.Role.ENGINE)
+
+
+class Control(control.Control):
+    """Takes orders, has requests run, and reports what becomes of them."""
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        peer: messages.Peer,
+        public: messages.Public,
+        caller: body.Body,
+        predecessors: dict[str, bool],
+        url: str | None = None,
+        clock: clock_mod.Clock = clock_mod.SYSTEM,
+    ) -> None:
+        super().__init__(conf, transport.Role.WORKER, peer, url, clock)
+        self.machine = machine.Worker(
+            peer,
+            public,
+            self.timing,
+            clock.boottime(),
+            predecessors=predecessors,
+            max_size=conf.remote.max_message_size,
+        )
+        self.runner = runner.Runner(
+            caller, self, self.post, conf.worker.cancel_grace, clock
+        )
+        #: Set once nothing is held any more, after a drain.
+        self.drained = threading.Event()
+        #: Set when the worker was cut off for so long that it gave up.
+        self.fenced = threading.Event()
+        self._draining = False
+
+    # Called from other threads
+
+    def drain(self) -> None:
+        """Take nothing more, hand back what has not started."""
+        self.post(self._drain)
+
+    def cancel_all(self, reason: str) -> None:
+        """Tell everything that runs to stop."""
+        self.post(self._cancel_all, reason)
+
+    # What the runner says
+
+    def finished(self, outcome: messages.Outcome, freed: bool) -> None:
+        """Take a request's outcome."""
+        self.machine.finished(outcome, freed)
+
+    def freed(self, request_uuid: str) -> None:
+        """Take back a slot."""
+        self.machine.freed(request_uuid)
+
+    def progressed(self, request_uuid: str, progress: str) -> None:
+        """Take a request's progress."""
+        self.machine.progressed(request_uuid, progress)
+
+    # What the bus says
+
+    def received(self, message: messages.Message) -> None:
+        """Give a message to the machine."""
+        self.machine.received(message, self.now(), self.clock.now())
+
+    def returned(self, number: int) -> None:
+        """Tell the machine that its own cast came back."""
+        self.machine.returned(number, self.now())
+
+    # The turn
+
+    def turn(self) -> None:
+        """Start, stop and forget what the machine says; report."""
+        self.runner.tick()
+        now = self.now()
+        step = self.machine.step(now, self.clock.now())
+        for request in step.start:
+            LOG.debug(
+                'Start %s of %s for flow %s, attempt %d, request %s',
+                request.action,
+                request.atom,
+                request.flow_uuid,
+                request.attempt,
+                request.request_uuid,
+            )
+            self.runner.start(request)
+        for request_uuid, reason in step.cancel:
+            self.runner.cancel(request_uuid, reason)
+        if step.cast is not None:
+            self.cast_self(step.cast)
+        if step.fence:
+            LOG.error(
+                '%s was cut off from the message broker for so long that '
+                'others may do its work: it cancels what runs',
+                self.peer.name,
+            )
+            self.fenced.set()
+        self._report(now)
+        if self._draining and self.machine.idle:
+            self.drained.set()
+
+    def _report(self, now: clock_mod.Boottime) -> None:
+        for engine in self.machine.due():
+            address = transport.Address(transport.Role.ENGINE, engine.name)
+            if self.sending(address):
+                continue
+            report = self.machine.report(engine.incarnation, now)
+            if report is not None:
+                self.send(address, report)
+        if not self.sending(_ENGINES):
+            announcement = self.machine.announcement(now)
+            if announcement is not None:
+                self.send(_ENGINES, announcement)
+
+    def _drain(self) -> None:
+        if not self._draining:
+            self._draining = True
+            self.machine.drain(self.now())
+
+    def _cancel_all(self, reason: str) -> None:
+        for request, _ in self.runner.running():
+            self.runner.cancel(request.request_uuid, reason)

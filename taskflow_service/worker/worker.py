@@ -1,0 +1,238 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+
+"""A worker: serves tasks until it is told to stop.
+
+``Worker`` runs in any thread of any program and touches no signal; the
+daemon around it is ``service``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+import socket
+import threading
+import time
+
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from taskflow_service import clock as clock_mod
+from taskflow_service import exceptions
+from taskflow_service import identity as identity_mod
+from taskflow_service import registry
+from taskflow_service.messaging import codec
+from taskflow_service.messaging import transport
+from taskflow_service.protocol import messages
+from taskflow_service.worker import body
+from taskflow_service.worker import catalogue
+from taskflow_service.worker import control
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two log lines while the broker is not there, or while
+#: requests are waited for.
+_SAY_EVERY = 10.0
+
+
+class Worker:
+    """Runs the tasks that engines send to it.
+
+    :param conf: ``[worker]``, ``[remote]``, ``[DEFAULT] transport_url``
+    :param tasks: what to serve, instead of ``[worker] tasks``: classes,
+        modules, their paths (``module:Class``), names or patterns of
+        registered tasks
+    :param topics: instead of ``[worker] topics``
+    :param name: instead of ``[worker] name``, which is the host's by default
+    :param url: instead of ``[DEFAULT] transport_url``
+    :raises ConfigurationError: something in the configuration is wrong
+    :raises NotFound: a task that no plugin provides
+    :raises Duplicate: two tasks of one name, both origins named
+
+    ``start()`` and ``wait()``, or ``run()``, once; ``stop()`` from any
+    thread and as often as one likes.
+    """
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        tasks: Iterable[catalogue.Entry] | None = None,
+        topics: Iterable[str] | None = None,
+        name: str | None = None,
+        *,
+        url: str | None = None,
+        clock: clock_mod.Clock = clock_mod.SYSTEM,
+    ) -> None:
+        self._conf = conf
+        self._url = url
+        self._clock = clock
+        self._catalogue = catalogue.build(conf, tasks)
+        self._topics = tuple(conf.worker.topics if topics is None else topics)
+        if not self._topics:
+            raise exceptions.ConfigurationError(
+                '[worker] topics: name at least one topic',
+                option='[worker] topics',
+            )
+        transport.shared(conf, url)
+        self._host = name
+        self._identity: identity_mod.Identity | None = None
+        self._control: control.Control | None = None
+        self._stopping = threading.Event()
+        self._stopped = threading.Event()
+        self._stop_lock = threading.Lock()
+
+    @property
+    def name(self) -> str | None:
+        """Its full name, once it was started."""
+        return None if self._identity is None else self._identity.name
+
+    def run(self) -> None:
+        """Serve until ``stop()``; blocks.
+
+        :raises ConfigurationError: the broker was not there within
+            ``[worker] startup_timeout``
+        """
+        self.start()
+        self._stopping.wait()
+        self.wait()
+
+    def start(self) -> None:
+        """Begin to serve; returns once the broker can reach it.
+
+        :raises ConfigurationError: see :meth:`run`
+        """
+        if self._control is not None:
+            raise exceptions.InvalidState('A worker is started only once')
+        registry.run_setup(self._conf)
+        self._identity = identity = self._take_name()
+        self._control = control.Control(
+            self._conf,
+            messages.Peer(identity.name, identity.incarnation),
+            messages.Public(
+                tasks=self._catalogue.versions,
+                topics=self._topics,
+                slots=self._conf.worker.slots,
+            ),
+            body.Body(self._catalogue, codec.Codec(self._conf)),
+            {
+                past.incarnation: past.end is identity_mod.End.CLEAN
+                for past in identity.predecessors
+            },
+            self._url,
+            self._clock,
+        )
+        identity.clean = False
+        self._control.open()
+        try:
+            self._reach_broker(self._control)
+        except BaseException:
+            self._close(self._control)
+            raise
+        LOG.info(
+            'Worker %s (%s) serves %d tasks in %d slots on topics %s over %s',
+            identity.name,
+            identity.incarnation,
+            len(self._catalogue.versions),
+            self._conf.worker.slots,
+            ', '.join(self._topics),
+            self._control.endpoint.transport.url,
+        )
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Drain and end: takes nothing more, lets what runs end.
+
+        What has not ended after ``timeout`` seconds (default: ``[worker]
+        graceful_shutdown_timeout``) is cancelled. Blocks until it is done.
+        """
+        self._stopping.set()
+        with self._stop_lock:
+            if self._stopped.is_set() or self._control is None:
+                self._stopped.set()
+                return
+            grace = (
+                self._conf.worker.graceful_shutdown_timeout
+                if timeout is None
+                else timeout
+            )
+            self._drain(self._control, grace)
+            self._close(self._control)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it has stopped; False if it has not by then."""
+        return self._stopped.wait(timeout)
+
+    def _take_name(self) -> identity_mod.Identity:
+        # Always a name of its own, beside the one that the process may have
+        # as an engine: each worker is an incarnation, and a program may run
+        # several, at once or one after the other.
+        host = self._host or self._conf.worker.name or socket.gethostname()
+        directory = identity_mod.state_path(self._conf) / 'names'
+        return identity_mod.take(directory, host)
+
+    def _reach_broker(self, running: control.Control) -> None:
+        limit = self._conf.worker.startup_timeout
+        deadline = time.monotonic() + limit
+        url = running.endpoint.transport.url
+        while not running.endpoint.wait(
+            max(0.0, min(_SAY_EVERY, deadline - time.monotonic()))
+        ):
+            reason = running.endpoint.trouble or 'no answer'
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise exceptions.ConfigurationError(
+                    f'transport_url: no message broker at {url} within '
+                    f'[worker] startup_timeout ({limit:g} s): {reason}',
+                    option='transport_url',
+                )
+            LOG.warning(
+                'No message broker at %s yet, trying for %d s more: %s',
+                url,
+                left,
+                reason,
+            )
+
+    def _drain(self, running: control.Control, grace: float) -> None:
+        running.drain()
+        deadline = time.monotonic() + grace
+        while not running.drained.wait(
+            max(0.0, min(_SAY_EVERY, deadline - time.monotonic()))
+        ):
+            if time.monotonic() >= deadline:
+                break
+            self._say_what_is_waited_for(running)
+        else:
+            return
+        self._say_what_is_waited_for(running)
+        running.cancel_all('the worker stops')
+        running.drained.wait(self._conf.worker.cancel_grace)
+
+    def _say_what_is_waited_for(self, running: control.Control) -> None:
+        now = self._clock.now()
+        for request, started in running.runner.running():
+            LOG.info(
+                'Waiting for task %s of flow %s, request %s, for %d s',
+                request.atom,
+                request.flow_uuid,
+                request.request_uuid,
+                now - started,
+            )
+
+    def _close(self, running: control.Control) -> None:
+        running.runner.close()
+        running.close()
+        identity = self._identity
+        if identity is not None:
+            identity.clean = running.drained.is_set()
+            identity.close()
+        self._stopped.set()
+        LOG.info('Worker %s has stopped', self.name)
