@@ -29,6 +29,7 @@ import enum
 import json
 import typing
 
+from taskflow_service import exceptions
 from taskflow_service.protocol import wire
 from taskflow_service.protocol.wire import Count
 from taskflow_service.protocol.wire import Label
@@ -49,7 +50,7 @@ class Refusal(enum.StrEnum):
     TOO_LARGE = 'too large'
 
 
-class MessageRefused(Exception):
+class MessageRefused(exceptions.InvalidFormat):
     """A message that is not taken: never executed, never fatal.
 
     ``reason`` is a :class:`Refusal`, ``message_id`` the id of the message
@@ -130,11 +131,11 @@ class Request:
     epoch: Count = 0
     #: The number of the report whose credit it spends.
     grant: Count = 0
-    topic: Label | None = None
     task_version: str = '1.0'
     flow_name: str | None = None
-    #: Same for every attempt of a try: what clients of other services want.
-    token: str | None = None
+    #: Which try (round of the nearest retry controller) this is, from 1; a
+    #: task's token for other services is made of it.
+    round: Count = 1
     constructor: str | None = None
     arguments: str | None = None
     result: str | None = None
@@ -173,7 +174,8 @@ class Demand:
     task: Label
     count: Count
     idempotent: bool = False
-    topic: Label | None = None
+    #: Routing labels of which a worker must announce one; empty: any.
+    topics: tuple[Label, ...] = ()
     task_version: str = '1.0'
 
 
@@ -193,6 +195,8 @@ class Held:
     request_uuid: Label
     state: State = State.ACCEPTED
     started: float | None = None
+    #: Whether its token has been set.
+    cancelled: bool = False
     #: The newest encoded progress, kept until a newer one replaces it.
     progress: str | None = None
 
@@ -227,6 +231,8 @@ class Public:
     highest: tuple[Count, Count] = VERSION
     #: Incarnations that are proven dead by a lock file.
     dead: tuple[Label, ...] = ()
+    #: Requests of the dead whose outcomes were saved and are told here.
+    spooled: tuple[Label, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -345,6 +351,20 @@ _encode = json.JSONEncoder(
     check_circular=False,
     separators=(',', ':'),
 ).encode
+
+
+def compatible(offered: str, wanted: str) -> bool:
+    """Say whether a task of one version serves a request of another.
+
+    As for protocols: the same major number, and no lower minor one.
+    """
+    have, want = offered.split('.'), wanted.split('.')
+    if have[0] != want[0]:
+        return False
+    try:
+        return [int(part) for part in have] >= [int(part) for part in want]
+    except ValueError:
+        return offered == wanted
 
 
 def to_wire(message: Message, max_size: int = MAX_SIZE) -> str:

@@ -1,0 +1,438 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+"""What an engine sends: where work goes, and the orders that carry it.
+
+Ready work waits by kind until a worker's credit has room for it.  Placing
+reserves that room and decides where; only what was committed after that is
+ever sent.  Orders are built as late as possible, so that whatever became
+ready while a send was in flight goes out together.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable
+from collections.abc import Iterable
+import dataclasses
+import heapq
+
+from taskflow_service.clock import Boottime
+from taskflow_service.protocol import link
+from taskflow_service.protocol import messages
+from taskflow_service.protocol.engine import ownership
+from taskflow_service.protocol.engine import peers
+from taskflow_service.protocol.engine import records
+from taskflow_service.protocol.engine.records import Charge
+from taskflow_service.protocol.engine.records import Phase
+
+#: Looking for workers backs off from one to so many seconds; that is also
+#: how often it is done while those that are known are busy.
+MAX_SEARCH = 30.0
+#: Credit that nobody needs is given back after so many seconds.
+DECLINE_AFTER = 0.5
+#: So many outcomes to acknowledge are worth a message of their own.
+MANY_RECORDED = 256
+
+
+@dataclasses.dataclass(slots=True)
+class Line:
+    """The work of one kind that waits for a place."""
+
+    works: collections.deque[records.Work] = dataclasses.field(
+        default_factory=collections.deque
+    )
+    #: Seconds without any live worker that serves this kind.
+    starved: float = 0.0
+
+
+class Dispatch:
+    """Waiting and outgoing work; part of an Engine."""
+
+    def __init__(
+        self,
+        me: messages.Peer,
+        timing: link.Timing,
+        known: peers.Peers,
+        owner: ownership.Ownership,
+        new_id: Callable[[], str],
+        max_size: int,
+    ) -> None:
+        self._me = me
+        self._timing = timing
+        self._peers = known
+        self._owner = owner
+        self._new_id = new_id
+        self._max_size = max_size
+        self._seq = 0
+        #: Orders up to this seq were built under ownership now in doubt.
+        self._barrier = 0
+        self._lines: dict[records.Kind, Line] = {}
+        self._search_at: Boottime = records.NEVER
+        self._search_wait = 1.0
+        #: Whether some kind has no live worker at all.
+        self._urgent = False
+        self._who = 0
+
+    # Waiting and placing
+
+    def wait(self, work: records.Work) -> None:
+        """Put ready work in line."""
+        line = self._lines.get(work.kind)
+        if line is None:
+            line = self._lines[work.kind] = Line()
+        work.phase = Phase.WAITING
+        work.base = line.starved
+        line.works.append(work)
+
+    def withdraw(self, work: records.Work) -> bool:
+        """Take work out of its line; False if it is not there."""
+        line = self._lines.get(work.kind)
+        if line is None or work not in line.works:
+            return False
+        line.works.remove(work)
+        self._tidy(work.kind)
+        return True
+
+    def _tidy(self, kind: records.Kind) -> None:
+        if not self._lines[kind].works:
+            del self._lines[kind]
+
+    def place(self, now: Boottime) -> list[records.Work]:
+        """Give places to what waits, as far as there is room."""
+        placed: list[records.Work] = []
+        for kind in list(self._lines):
+            if kind.extra:
+                self._place_extras(kind, placed, now)
+            else:
+                self._place_executes(kind, placed, now)
+            self._tidy(kind)
+        return placed
+
+    def _capable(
+        self, kind: records.Kind, now: Boottime
+    ) -> list[records.Peer]:
+        return [
+            peer
+            for peer in self._peers.known.values()
+            if peer.serves(kind) and self._peers.live(peer, now)
+        ]
+
+    def _place_executes(
+        self, kind: records.Kind, placed: list[records.Work], now: Boottime
+    ) -> None:
+        works = self._lines[kind].works
+        # A little less than the worker reckons with: it must not lapse
+        # there while the orders are on their way.
+        valid = now - self._timing.heartbeat * 0.8
+        able = [p for p in self._capable(kind, now) if p.credit_at > valid]
+        windows = [Charge.SLOT]
+        if kind.idempotent:
+            windows.append(Charge.BACKLOG)
+        for window in windows:
+            heap = [
+                (peer.load, index, peer.room(window))
+                for index, peer in enumerate(able)
+                if peer.room(window) > 0
+            ]
+            heapq.heapify(heap)
+            while works and heap:
+                _load, index, room = heap[0]
+                peer = able[index]
+                work = works.popleft()
+                self._reserve(work, peer, window)
+                placed.append(work)
+                if room > 1:
+                    heapq.heapreplace(heap, (peer.load, index, room - 1))
+                else:
+                    heapq.heappop(heap)
+
+    def _place_extras(
+        self, kind: records.Kind, placed: list[records.Work], now: Boottime
+    ) -> None:
+        works = self._lines[kind].works
+        able = sorted(self._capable(kind, now), key=lambda peer: peer.load)
+        for peer in able:
+            if not works:
+                break
+            if peer.extras:
+                continue
+            if now - peer.heard >= self._timing.heartbeat:
+                # Its grant would be old on arrival.
+                if now - peer.asked_at >= 1.0:
+                    peer.ask = True
+                    peer.asked_at = now
+                continue
+            work = works.popleft()
+            self._reserve(work, peer, Charge.NOTHING)
+            placed.append(work)
+
+    def _reserve(
+        self, work: records.Work, peer: records.Peer, charge: Charge
+    ) -> None:
+        work.phase = Phase.PLACED
+        work.request_uuid = self._new_id()
+        work.grant = peer.number
+        work.charge = charge
+        work.seq = None
+        work.state = work.started = work.progress = None
+        self._peers.adopt(work, peer)
+        if charge is not Charge.NOTHING:
+            peer.reserved[charge] += 1
+
+    def release(self, works: Iterable[records.Work]) -> None:
+        """Give back the room of placed work that was not committed."""
+        for work in works:
+            self._peers.detach(work)
+            work.phase = Phase.WAITING
+            work.peer = None
+
+    def start(self, works: Iterable[records.Work], now: Boottime) -> None:
+        """Send placed work on its way; it is committed."""
+        for work in works:
+            peer = work.peer
+            if peer is None or work.phase is not Phase.PLACED:
+                continue
+            work.phase = Phase.OPEN
+            work.since = now
+            if peer.dead or peer.draining:
+                self._peers.close(work, messages.End.HANDED_BACK)
+            else:
+                peer.unsent.append(work)
+
+    # Orders
+
+    def _demand(self, peer: records.Peer) -> dict[records.Kind, int]:
+        return {
+            kind: len(line.works)
+            for kind, line in self._lines.items()
+            if line.works and peer.serves(kind)
+        }
+
+    def due(self) -> list[messages.Peer]:
+        """List the workers to which orders should go."""
+        return [
+            peer.peer for peer in self._peers.known.values() if self._due(peer)
+        ]
+
+    def _due(self, peer: records.Peer) -> bool:
+        if peer.answer or peer.ask or peer.unsent:
+            return True
+        for pending in (peer.attaches, peer.recalls, peer.cancels):
+            if any(said.seq is None for said in pending.values()):
+                return True
+        if peer.recorded and (
+            peer.draining or len(peer.recorded) >= MANY_RECORDED
+        ):
+            return any(seq is None for seq in peer.recorded.values())
+        return any(
+            kind not in peer.told
+            for kind, line in self._lines.items()
+            if line.works and peer.serves(kind)
+        )
+
+    def orders(
+        self, incarnation: str, now: Boottime
+    ) -> messages.Orders | None:
+        """Build the orders for a worker; None if there is nothing to say."""
+        peer = self._peers.known.get(incarnation)
+        if peer is None or not self._due(peer):
+            return None
+        demand = self._demand(peer)
+        concerned = (
+            demand or peer.open or peer.recorded or peer.told or peer.ask
+        )
+        if peer.answer and not concerned:
+            unsaid = peer.attaches or peer.recalls or peer.cancels
+            if not unsaid:
+                peer.answer = False
+                return None
+        self._seq += 1
+        binding = self._owner.may_bind(now)
+        orders = messages.Orders(
+            sender=self._me,
+            to=incarnation,
+            seq=self._seq,
+            seen=peer.number,
+            execute=self._executes(peer) if binding else (),
+            cancel=self._say(peer.cancels) if binding else (),
+            recall=tuple(aim.request_uuid for aim in self._say(peer.recalls))
+            if binding
+            else (),
+            attach=self._say(peer.attaches) if binding else (),
+            recorded=self._say_recorded(peer),
+            demand=tuple(
+                messages.Demand(
+                    kind.task,
+                    count,
+                    kind.idempotent,
+                    kind.topics,
+                    kind.version,
+                )
+                for kind, count in demand.items()
+            ),
+            ask=peer.ask,
+        )
+        peer.told = frozenset(demand)
+        peer.answer = peer.ask = False
+        return orders
+
+    def _executes(self, peer: records.Peer) -> tuple[messages.Request, ...]:
+        chosen: list[messages.Request] = []
+        spent = [0, 0]
+        size = 0
+        rest: list[records.Work] = []
+        for work in peer.unsent:
+            request = work.request
+            if request is None:
+                continue
+            size += request.size
+            if rest or (chosen and size > self._max_size):
+                rest.append(work)
+                continue
+            if request.grant != work.grant:
+                request = dataclasses.replace(request, grant=work.grant)
+            if work.charge is not Charge.NOTHING:
+                spent[work.charge] += 1
+                self._peers.unreserve(work)
+            work.seq = self._seq
+            work.sent = True
+            chosen.append(request)
+        peer.unsent = rest
+        if any(spent):
+            peer.flights.append((self._seq, spent[0], spent[1]))
+        return tuple(chosen)
+
+    def _say(
+        self, pending: dict[str, records.Pending]
+    ) -> tuple[messages.Aim, ...]:
+        chosen = []
+        for said in pending.values():
+            if said.seq is None:
+                said.seq = self._seq
+                chosen.append(said.aim)
+                work = self._peers.open.get(said.aim.request_uuid)
+                if work is not None and work.seq is None:
+                    work.seq = self._seq
+        return tuple(chosen)
+
+    def _say_recorded(self, peer: records.Peer) -> tuple[str, ...]:
+        chosen = [
+            request_uuid
+            for request_uuid, seq in peer.recorded.items()
+            if seq is None
+        ]
+        for request_uuid in chosen:
+            peer.recorded[request_uuid] = self._seq
+        return tuple(chosen)
+
+    def doubt(self) -> None:
+        """Hold back orders that were built before ownership is verified."""
+        self._barrier = self._seq
+
+    def may_send(self, orders: messages.Orders, now: Boottime) -> bool:
+        """Say, at the last moment, whether orders may go out as built.
+
+        May be called from another thread: it only reads.
+        """
+        return not orders.binding or (
+            orders.seq > self._barrier and self._owner.may_bind(now)
+        )
+
+    # Time
+
+    def tick(self, now: Boottime, elapsed: float, judging: bool) -> None:
+        """Let time pass for what waits, and give back unused credit."""
+        for kind, line in list(self._lines.items()):
+            if judging and not self._capable(kind, now):
+                line.starved += elapsed
+                self._expire(kind, line, now)
+        for peer in self._peers.known.values():
+            unused = max(peer.room(Charge.SLOT), peer.room(Charge.BACKLOG))
+            age = now - peer.credit_at
+            if (
+                unused > 0
+                and DECLINE_AFTER <= age < self._timing.heartbeat
+                and not self._demand(peer)
+            ):
+                peer.credit[:] = [0, 0]
+                peer.answer = True
+
+    def _expire(self, kind: records.Kind, line: Line, now: Boottime) -> None:
+        expired = [
+            work
+            for work in line.works
+            if work.start_timeout is not None
+            and line.starved - work.base >= work.start_timeout
+        ]
+        for work in expired:
+            line.works.remove(work)
+            work.phase = Phase.CLOSED
+            self._peers.events.append(
+                records.Expired(work, self.reason(work, now))
+            )
+        self._tidy(kind)
+
+    def who(self, now: Boottime) -> messages.Who | None:
+        """Build a search for workers, if it is time for one."""
+        if not self._lines:
+            return None
+        urgent = not all(self._capable(kind, now) for kind in self._lines)
+        if urgent and not self._urgent:
+            self._search_at = records.NEVER
+            self._search_wait = 1.0
+        self._urgent = urgent
+        if now < self._search_at:
+            return None
+        wait = self._search_wait if urgent else MAX_SEARCH
+        self._search_at = Boottime(now + wait)
+        self._search_wait = min(2 * wait, MAX_SEARCH)
+        self._who += 1
+        return messages.Who(
+            sender=self._me,
+            number=self._who,
+            demand=tuple(
+                messages.Demand(
+                    kind.task,
+                    len(line.works),
+                    kind.idempotent,
+                    kind.topics,
+                    kind.version,
+                )
+                for kind, line in self._lines.items()
+            ),
+        )
+
+    def reason(self, work: records.Work, now: Boottime) -> str:
+        """Say in one line why work has no place."""
+        kind = work.kind
+        able = self._capable(kind, now)
+        if able:
+            return f'all {len(able)} live workers that serve {kind.task} ' + (
+                'are busy with reverts and probes'
+                if kind.extra
+                else 'are busy'
+            )
+        where = ' on topic ' + ' or '.join(kind.topics) if kind.topics else ''
+        offered = {
+            peer.public.tasks[kind.task]
+            for peer in self._peers.known.values()
+            if peer.public is not None
+            and kind.task in peer.public.tasks
+            and not peer.draining
+            and self._peers.live(peer, now)
+        } - {kind.version}
+        if offered and not kind.topics:
+            return (
+                f'no live worker serves {kind.task} in version '
+                f'{kind.version}, only in {", ".join(sorted(offered))}'
+            )
+        return f'no live worker serves {kind.task}{where}'

@@ -1,0 +1,366 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+"""What an engine hears of its workers, and what it makes of silence.
+
+A report counts only if its number exceeds every one received from that
+incarnation.  An end closes its request at receipt, before anything is
+committed, so that a report built later but lacking the request cannot make
+the engine send it again.
+"""
+
+from __future__ import annotations
+
+import collections
+
+from taskflow_service.clock import Boottime
+from taskflow_service.clock import Wall
+from taskflow_service.protocol import link
+from taskflow_service.protocol import messages
+from taskflow_service.protocol.engine import records
+from taskflow_service.protocol.engine.records import Phase
+from taskflow_service.protocol.messages import End
+from taskflow_service.protocol.messages import State
+
+#: Incarnations that are remembered as dead.
+MAX_DEAD = 1000
+
+
+class Peers:
+    """All workers heard of; part of an Engine."""
+
+    def __init__(
+        self, me: messages.Peer, timing: link.Timing, own_link: link.Link
+    ) -> None:
+        self._me = me
+        self._timing = timing
+        self._link = own_link
+        self.known: dict[str, records.Peer] = {}
+        #: All placed and open work, by request.
+        self.open: dict[str, records.Work] = {}
+        #: Outcomes handed to the shell and not yet recorded, with who told.
+        self.unrecorded: dict[str, records.Peer] = {}
+        #: The dead, and who has the outcomes that they left.
+        self._dead: collections.OrderedDict[str, None] = (
+            collections.OrderedDict()
+        )
+        self._spooled: dict[str, records.Peer] = {}
+        self.events: list[records.Event] = []
+        self.counts: collections.Counter[str] = collections.Counter()
+
+    def peer(self, address: messages.Peer) -> records.Peer:
+        """Find or make the record of a worker."""
+        found = self.known.get(address.incarnation)
+        if found is None:
+            found = self.known[address.incarnation] = records.Peer(address)
+            found.dead = address.incarnation in self._dead
+        return found
+
+    def live(self, peer: records.Peer, now: Boottime) -> bool:
+        """Say whether new work may go there."""
+        return (
+            not peer.dead
+            and not peer.suspect
+            and now - peer.heard < self._timing.lease
+        )
+
+    # What workers say
+
+    def report(self, report: messages.Report, now: Boottime) -> None:
+        """Take a report."""
+        if report.to != self._me.incarnation:
+            self.counts['for another incarnation'] += 1
+            return
+        peer = self.peer(report.sender)
+        if report.number <= peer.number:
+            self.counts['stale report'] += 1
+            return
+        peer.number = report.number
+        peer.taken = max(peer.taken, report.taken)
+        self._heard(peer, now)
+        for outcome in report.outcomes:
+            self._outcome(peer, outcome)
+        for request_uuid in report.handed_back:
+            self.close(self.open.get(request_uuid), End.HANDED_BACK)
+        for request_uuid in report.disowned:
+            peer.attaches.pop(request_uuid, None)
+            self.close(self.open.get(request_uuid), End.DISOWNED)
+        held = {entry.request_uuid: entry for entry in report.held}
+        self._held(peer, held)
+        self._unheard(peer, held)
+        self._credit(peer, report.credit, now)
+        if report.public is not None:
+            self._public(peer, report.public)
+        peer.answer = peer.answer or report.beat
+
+    def announce(self, announce: messages.Announce, now: Boottime) -> None:
+        """Take an announcement."""
+        peer = self.peer(announce.sender)
+        if announce.number <= max(peer.announced, peer.number):
+            self.counts['stale announcement'] += 1
+            return
+        peer.announced = announce.number
+        self._heard(peer, now)
+        for orphan in announce.orphans:
+            work = self.open.get(orphan.request_uuid)
+            if work is not None:
+                self._move(work, peer)
+            elif orphan.finished and orphan.request_uuid not in (
+                self.unrecorded
+            ):
+                self.events.append(records.Orphaned(orphan, peer.peer))
+        self._public(peer, announce.public)
+
+    def _heard(self, peer: records.Peer, now: Boottime) -> None:
+        peer.heard = now
+        peer.asked = 0
+        peer.suspect = False
+
+    def _outcome(self, peer: records.Peer, outcome: messages.Outcome) -> None:
+        request_uuid = outcome.request_uuid
+        peer.attaches.pop(request_uuid, None)
+        if outcome.end is End.DEAD:
+            # Said of a request of its predecessor; not kept over there.
+            self.close(self.open.get(request_uuid), End.DEAD)
+            return
+        if request_uuid in self.unrecorded or request_uuid in peer.recorded:
+            return
+        self.unrecorded[request_uuid] = peer
+        work = self.open.get(request_uuid)
+        if work is not None and work.phase is Phase.OPEN:
+            self.close(work, outcome.end, outcome)
+        else:
+            self.events.append(records.Late(outcome, peer.peer))
+
+    def _held(
+        self, peer: records.Peer, held: dict[str, messages.Held]
+    ) -> None:
+        for request_uuid, entry in held.items():
+            work = self.open.get(request_uuid)
+            if work is None:
+                old = peer.superseded.get(request_uuid)
+                if old is not None and entry.state is not State.FINISHED:
+                    # It runs on beside what has replaced it: stop it.
+                    self.cancel(old, old.epoch, 'superseded')
+                continue
+            work.state = entry.state
+            if entry.started is not None and work.started is None:
+                work.started = Wall(entry.started)
+                self.events.append(records.Started(work, work.started))
+            if entry.progress is not None and entry.progress != work.progress:
+                work.progress = entry.progress
+                self.events.append(records.Progressed(work, entry.progress))
+
+    def _unheard(
+        self, peer: records.Peer, held: dict[str, messages.Held]
+    ) -> None:
+        """Send again what this report should show, and does not."""
+        taken = peer.taken
+        for work in peer.open.values():
+            if (
+                work.seq is not None
+                and work.seq <= taken
+                and work.request_uuid not in held
+            ):
+                self.resend(work)
+        for request_uuid, seq in list(peer.recorded.items()):
+            if seq is not None and seq <= taken:
+                if request_uuid in held:
+                    peer.recorded[request_uuid] = None
+                else:
+                    del peer.recorded[request_uuid]
+        for pending in (peer.attaches, peer.recalls, peer.cancels):
+            for request_uuid, said in list(pending.items()):
+                if said.seq is None or said.seq > taken:
+                    continue
+                entry = held.get(request_uuid)
+                if pending is peer.attaches:
+                    done = entry is not None
+                elif pending is peer.recalls:
+                    done = entry is None or entry.state is not State.ACCEPTED
+                elif entry is not None:
+                    done = entry.cancelled or entry.state is State.FINISHED
+                else:
+                    # If it is open, "disowned" was said, and got lost.
+                    done = request_uuid not in peer.open
+                if done:
+                    del pending[request_uuid]
+                else:
+                    said.seq = None
+        while peer.flights and peer.flights[0][0] <= taken:
+            peer.flights.popleft()
+
+    def resend(self, work: records.Work) -> None:
+        """Make a request that did not arrive go out again."""
+        peer = work.peer
+        if peer is None:
+            return
+        work.seq = None
+        if work.request is None:
+            self.ask_after(work)
+        elif work.request_uuid not in peer.cancels:
+            # Of an execute sent again the last report is the grant.
+            work.grant = peer.number
+            peer.unsent.append(work)
+
+    def ask_after(self, work: records.Work) -> None:
+        """Make an ``attach`` go out for a request."""
+        if work.peer is not None:
+            aim = messages.Aim(work.request_uuid, work.epoch)
+            work.peer.attaches[work.request_uuid] = records.Pending(aim)
+
+    def cancel(self, work: records.Work, epoch: int, reason: str) -> None:
+        """Make a ``cancel`` go out for a request, until it shows."""
+        if work.peer is not None:
+            work.peer.cancels.setdefault(
+                work.request_uuid,
+                records.Pending(
+                    messages.Aim(work.request_uuid, epoch, reason)
+                ),
+            )
+
+    def _credit(
+        self, peer: records.Peer, credit: tuple[int, int], now: Boottime
+    ) -> None:
+        peer.credit[:] = credit
+        peer.credit_at = now
+
+    def _public(self, peer: records.Peer, public: messages.Public) -> None:
+        peer.public = public
+        for request_uuid in public.spooled:
+            self._spooled[request_uuid] = peer
+        for incarnation in public.dead:
+            if incarnation in self._dead:
+                continue
+            self._dead[incarnation] = None
+            if len(self._dead) > MAX_DEAD:
+                self._dead.popitem(last=False)
+            found = self.known.get(incarnation)
+            if found is not None:
+                found.dead = True
+                self.bury(found)
+
+    def bury(self, peer: records.Peer) -> None:
+        """Close what a dead worker had, but for what it left on disk."""
+        for work in list(peer.open.values()):
+            if work.phase is not Phase.OPEN:
+                continue
+            heir = self._spooled.get(work.request_uuid)
+            if heir is None:
+                self.close(work, End.DEAD)
+            else:
+                self._move(work, heir)
+        for work in peer.superseded.values():
+            self.events.append(records.Counted(work))
+        peer.superseded.clear()
+
+    def _move(self, work: records.Work, peer: records.Peer) -> None:
+        """Look for a request where it is said to be now, and attach it."""
+        if work.phase is not Phase.OPEN or work.peer is None:
+            return
+        self.detach(work)
+        self.adopt(work, peer)
+        work.seq = None
+        self.ask_after(work)
+
+    # Open work
+
+    def adopt(self, work: records.Work, peer: records.Peer) -> None:
+        """Put work under a worker."""
+        work.peer = peer
+        self.open[work.request_uuid] = work
+        peer.open[work.request_uuid] = work
+        peer.extras += work.kind.extra
+
+    def detach(self, work: records.Work) -> None:
+        """Take work away from its worker, without an end."""
+        peer = work.peer
+        if self.open.pop(work.request_uuid, None) is None or peer is None:
+            return
+        del peer.open[work.request_uuid]
+        peer.extras -= work.kind.extra
+        if work in peer.unsent:
+            peer.unsent.remove(work)
+        self.unreserve(work)
+        for pending in (peer.attaches, peer.recalls, peer.cancels):
+            pending.pop(work.request_uuid, None)
+
+    @staticmethod
+    def unreserve(work: records.Work) -> None:
+        """Give back what work took from a credit and did not spend."""
+        if work.peer is not None and work.charge is not (
+            records.Charge.NOTHING
+        ):
+            work.peer.reserved[work.charge] -= 1
+            work.charge = records.Charge.NOTHING
+
+    def close(
+        self,
+        work: records.Work | None,
+        end: End,
+        outcome: messages.Outcome | None = None,
+    ) -> None:
+        """End a request; the first end counts, whatever comes after."""
+        if work is None or work.phase is not Phase.OPEN:
+            return
+        self.detach(work)
+        work.phase = Phase.CLOSED
+        if end in (End.SUSPECT, End.LOST) and work.peer is not None:
+            work.peer.superseded[work.request_uuid] = work
+        self.events.append(records.Ended(work, end, outcome))
+
+    # Silence
+
+    def tick(self, now: Boottime) -> None:
+        """Judge who is silent; only while one's own link is good."""
+        if not self._link.good:
+            return
+        timing = self._timing
+        for peer in list(self.known.values()):
+            if not peer.open:
+                self._idle(peer, now)
+                continue
+            for work in list(peer.open.values()):
+                silence = now - max(peer.heard, work.since, self._link.resumed)
+                if silence >= timing.lost_after:
+                    self.close(work, End.LOST)
+                elif silence >= timing.lease and now >= self._link.graced:
+                    peer.suspect = True
+                    if work.kind.idempotent:
+                        self.close(work, End.SUSPECT)
+            self._ask(peer, now)
+
+    def _ask(self, peer: records.Peer, now: Boottime) -> None:
+        """Ask for a sign of life; the second time, after each request."""
+        since = min((work.since for work in peer.open.values()), default=now)
+        quiet = now - max(peer.heard, since, peer.asked_at)
+        if quiet < self._timing.heartbeat:
+            return
+        peer.ask = True
+        peer.asked += 1
+        peer.asked_at = now
+        if peer.asked > 1:
+            # Whoever has that name now can only answer for what is named.
+            for work in peer.open.values():
+                if work.seq is not None:
+                    self.ask_after(work)
+
+    def _idle(self, peer: records.Peer, now: Boottime) -> None:
+        if now - peer.heard < self._timing.lost_after:
+            return
+        if peer.recorded or peer.cancels or peer.attaches:
+            if peer.heard == records.NEVER:
+                peer.heard = now
+                return
+        del self.known[peer.peer.incarnation]
+        for request_uuid, told_by in list(self._spooled.items()):
+            if told_by is peer:
+                del self._spooled[request_uuid]

@@ -1,0 +1,199 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+"""The worker side of the protocol as one object; see the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+import dataclasses
+import typing
+
+from taskflow_service.clock import Boottime
+from taskflow_service.clock import Wall
+from taskflow_service.protocol import link
+from taskflow_service.protocol import messages
+from taskflow_service.protocol.worker import fence
+from taskflow_service.protocol.worker import intake
+from taskflow_service.protocol.worker import records
+from taskflow_service.protocol.worker import reporting
+from taskflow_service.protocol.worker.records import Phase
+
+
+class Worker:
+    """A worker's half of the protocol: events in, a Step out.
+
+    Not thread-safe: one control thread calls it.  No method blocks or does
+    I/O.  ``now`` never goes back.
+    """
+
+    def __init__(
+        self,
+        me: messages.Peer,
+        public: messages.Public,
+        timing: link.Timing,
+        now: Boottime,
+        *,
+        predecessors: Mapping[str, bool] | None = None,
+        spooled: Iterable[records.Spooled] = (),
+        max_size: int = messages.MAX_SIZE,
+    ) -> None:
+        self._book = records.Book(me, public, timing)
+        self._link = link.Link(timing, now)
+        self._intake = intake.Intake(self._book)
+        self._reporting = reporting.Reporting(self._book, max_size, now)
+        self._fence = fence.Fence(self._book, self._link, now)
+        self._draining = False
+        for found in spooled:
+            self._book.requests[found.request.request_uuid] = records.Entry(
+                found.request,
+                self._book.party(found.engine),
+                found.request.epoch,
+                Phase.DONE,
+                outcome=found.outcome,
+            )
+        self._spooled = tuple(self._book.requests)
+        for incarnation, clean in (predecessors or {}).items():
+            self.predecessor(incarnation, clean)
+
+    # Events
+
+    def received(
+        self, message: messages.Message, now: Boottime, wall: Wall
+    ) -> None:
+        """Take a message from the bus, whoever it is for."""
+        if isinstance(message, messages.Orders):
+            self._intake.orders(message, now, wall)
+            if message.to == self._book.me.incarnation:
+                self._fence.saw(message.seen)
+        elif isinstance(message, messages.Who):
+            if not self._draining:
+                self._intake.who(message, now)
+        else:
+            self._book.counts['not for workers'] += 1
+
+    def returned(self, number: int, now: Boottime) -> None:
+        """Take a cast to oneself that came back."""
+        self._link.returned(number, now)
+
+    def finished(self, outcome: messages.Outcome, freed: bool = True) -> None:
+        """Take the outcome of a request that was started.
+
+        ``freed`` is False if its slot stays taken (a thread that does not
+        stop): :meth:`freed` follows.
+        """
+        book = self._book
+        entry = book.requests[outcome.request_uuid]
+        entry.phase = Phase.DONE
+        entry.outcome = fence.outcome_of(entry, outcome)
+        entry.progress = None
+        entry.party.due = True
+        entry.party.implied += 1
+        if freed:
+            self.freed(outcome.request_uuid)
+
+    def freed(self, request_uuid: str) -> None:
+        """Take back the slot of a request that has ended."""
+        self._book.busy.discard(request_uuid)
+        if self._book.extra == request_uuid:
+            self._book.extra = None
+
+    def progressed(self, request_uuid: str, progress: str) -> None:
+        """Take a running request's newest progress, an encoded value.
+
+        It goes with the next report: however often it comes, it costs no
+        message of its own.
+        """
+        entry = self._book.requests.get(request_uuid)
+        if entry is not None and entry.phase is Phase.RUNNING:
+            entry.progress = progress
+
+    def predecessor(self, incarnation: str, clean: bool) -> None:
+        """Take the proof that an earlier process of this name has ended."""
+        book = self._book
+        book.predecessors[incarnation] = clean
+        if not clean and incarnation not in book.public.dead:
+            self.publish(
+                dataclasses.replace(
+                    book.public,
+                    dead=(*book.public.dead, incarnation),
+                    spooled=self._spooled,
+                )
+            )
+
+    def publish(self, public: messages.Public) -> None:
+        """Replace what the worker says of itself."""
+        self._book.public = public
+        self._reporting.changed = True
+        for party in self._book.parties.values():
+            party.introduce = True
+
+    def drain(self, now: Boottime) -> None:
+        """Take nothing more and hand back what has not started."""
+        self._draining = True
+        self._intake.close(now)
+        self.publish(dataclasses.replace(self._book.public, draining=True))
+        for party in self._book.parties.values():
+            party.due = True
+
+    # Decisions
+
+    def step(self, now: Boottime, wall: Wall) -> records.Step:
+        """Decide; call it after every batch of events, and each second."""
+        book = self._book
+        book.step.cast = self._link.tick(now)
+        self._intake.lapse(now)
+        if self._fence.tick(now):
+            book.step.fence = True
+            self._intake.close(now)
+        elif not self._fence.up and not self._draining:
+            self._intake.closed = False
+        self._reporting.tick(now)
+        self._intake.fill(now, wall)
+        book.prune(now)
+        step, book.step = book.step, records.Step()
+        return step
+
+    def due(self) -> list[messages.Peer]:
+        """List the engines to which a report should go."""
+        return self._reporting.due()
+
+    def report(
+        self, incarnation: str, now: Boottime
+    ) -> messages.Report | None:
+        """Build the report for an engine, as late as possible."""
+        return self._reporting.report(incarnation, now)
+
+    def announcement(self, now: Boottime) -> messages.Announce | None:
+        """Build what is to be said to all engines, if there is anything."""
+        return self._reporting.announcement(now)
+
+    # What can be seen
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is held: after a drain, the moment to leave."""
+        return not self._book.requests and not self._book.busy
+
+    @property
+    def link_good(self) -> bool:
+        """Whether its own casts come back."""
+        return self._link.good
+
+    @property
+    def counts(self) -> typing.Counter[str]:
+        """How often each kind of bad or useless message came."""
+        return self._book.counts
+
+    def held(self) -> list[records.Entry]:
+        """List what is held, oldest first; for logs and the spool."""
+        return list(self._book.requests.values())
