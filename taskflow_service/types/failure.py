@@ -88,13 +88,14 @@ class Failure:
     _exception_str: str | None
     _traceback_str: str | None
     _causes: tuple[Failure, ...] | None
+    _stored: Any
 
     def __init__(
         self,
         exc_info: tuple[Any, Any, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        self._stored = False
+        self._stored = None
         if kwargs:
             self._exc_info = None
             self._exc_args = tuple(kwargs.pop('exc_args', ()))
@@ -128,16 +129,19 @@ class Failure:
 
     @classmethod
     def restored(
-        cls, data: Mapping[str, Any], exception: Exception | None = None
+        cls,
+        data: Mapping[str, Any],
+        exception: Exception | None,
+        stored_form: Any,
     ) -> Failure:
-        """Make one again from its stored form and its rebuilt exception.
+        """Make one again from what it was stored as.
 
-        ``data`` is what ``to_dict()`` returned; the exception will be raised
-        again by ``reraise()``, with the stored traceback as a note.
+        ``data`` is what ``to_dict()`` returned; the exception, if it could be
+        made again, is raised by ``reraise()`` with the stored traceback as a
+        note; ``stored_form`` is kept for who stores it again.
         """
         failure = cls.from_dict(data)
-        for one in (failure, *failure.causes):
-            one._stored = True
+        failure._stored = stored_form
         if exception is not None:
             failure._exc_info = (type(exception), exception, None)
         return failure
@@ -152,6 +156,11 @@ class Failure:
                 "'exc_type_names' of a failure must end with one of"
                 f' {cls.BASE_EXCEPTIONS}, not {root!r}'
             )
+
+    @property
+    def stored_form(self) -> Any:
+        """What it was stored as; None of one that was made here."""
+        return self._stored
 
     @property
     def exception(self) -> BaseException | None:
@@ -235,22 +244,18 @@ class Failure:
         )
 
     def _says_the_same(self, other: Failure) -> bool:
-        return (
-            self._type_names() == other._type_names()
-            and self.exception_args == other.exception_args
-            and self.exception_str == other.exception_str
-            and self.traceback_str == other.traceback_str
-            and len(self.causes) == len(other.causes)
-            and all(map(Failure._is_alike, self.causes, other.causes))
-        )
-
-    def _is_alike(self, other: Failure) -> bool:
-        # Of a cause; its own causes come after it and are compared there.
-        return (
-            self._type_names() == other._type_names()
-            and self.exception_args == other.exception_args
-            and self.exception_str == other.exception_str
-            and self.traceback_str == other.traceback_str
+        # Arguments that have no stored form come back as texts.
+        with_args = self._stored is None and other._stored is None
+        mine = (self, *self.causes)
+        others = (other, *other.causes)
+        return len(mine) == len(others) and all(
+            one._type_names() == another._type_names()
+            and one.exception_str == another.exception_str
+            and one.traceback_str == another.traceback_str
+            and not (
+                with_args and one.exception_args != another.exception_args
+            )
+            for one, another in zip(mine, others, strict=True)
         )
 
     def __eq__(self, other: object) -> bool:
@@ -258,7 +263,7 @@ class Failure:
             return NotImplemented
         if self is other:
             return True
-        if not (self._stored or other._stored):
+        if self._stored is None and other._stored is None:
             if (self._exc_info is None) != (other._exc_info is None):
                 return False
         return self._says_the_same(other)
@@ -280,7 +285,7 @@ class Failure:
         if self._exc_info is None:
             raise exceptions.WrappedFailure([self])
         _, error, trace = self._exc_info
-        if trace is None and self._stored:
+        if self._stored is not None:
             _note(error, self.traceback_str)
         raise error.with_traceback(trace)
 
