@@ -28,8 +28,9 @@ class DemoTest(base.BaseTestCase):
     def test_is_registered(self) -> None:
         found = {
             (point.group.rpartition('.')[2], point.name): point.load()
-            for point in importlib.metadata.entry_points()
-            if point.value.startswith('taskflow_service.demo:')
+            for point in importlib.metadata.entry_points(
+                module='taskflow_service.demo'
+            )
         }
         self.assertEqual(
             {

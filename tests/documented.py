@@ -1,0 +1,64 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+"""The commands that the documentation shows, read from its sources.
+
+A command is a line of a literal block of the README's quick start, or a line
+that starts with ``$`` in a ``console`` block.  A backslash at the end of a
+line continues it, ``<<EOF`` takes the lines up to ``EOF``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import pathlib
+import re
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+_CONSOLE = re.compile(
+    r'^( *)\.\. code-block:: console\n\n((?:\1 +[^\n]*\n|\n)+)', re.MULTILINE
+)
+_PROMPT = re.compile(r'^\s*\$ ', re.MULTILINE)
+
+
+class Command(NamedTuple):
+    """One command and where it stands."""
+
+    path: pathlib.Path
+    text: str
+
+    def __str__(self) -> str:
+        return f'{self.path.relative_to(ROOT)}: {self.text}'
+
+
+def pages() -> list[pathlib.Path]:
+    """Return all pages, those at the root of the repository first."""
+    return [*sorted(ROOT.glob('*.rst')), *sorted(ROOT.glob('doc/**/*.rst'))]
+
+
+def console_commands() -> Iterator[Command]:
+    """Yield the commands of all ``console`` blocks of all pages."""
+    for path in pages():
+        for block in _CONSOLE.finditer(path.read_text(encoding='utf-8')):
+            for text in _PROMPT.split(block.group(2))[1:]:
+                first = text.split('\n\n')[0]
+                yield Command(path, _joined(first))
+
+
+def _joined(text: str) -> str:
+    command = []
+    for line in text.strip().splitlines():
+        command.append(line.strip().removesuffix('\\').strip())
+        if not line.rstrip().endswith('\\'):
+            break
+    return ' '.join(command)

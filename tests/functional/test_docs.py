@@ -1,0 +1,271 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+"""Every command that the documentation shows does what it is shown for.
+
+The README's first and third block run as they stand, except that the package
+is installed already and that the addresses are those of the test's servers.
+The commands of the other pages run one by one; a command that no rule below
+knows is a failure, so that nobody documents what nobody tries.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import textwrap
+
+import fixtures
+from oslotest import base
+
+from tests import documented
+from tests import servers
+from tools import readme_command
+
+ROOT = documented.ROOT
+BIN = pathlib.Path(sys.executable).parent
+PATIENCE = 120
+
+
+class _Shell(fixtures.Fixture):
+    """A clean home and working folder in which commands run."""
+
+    def _setUp(self) -> None:
+        self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        (self.folder / 'examples').symlink_to(ROOT / 'examples')
+        (self.folder / 'tools').symlink_to(ROOT / 'tools')
+        # The README's environment is the one that runs this test.
+        (self.folder / '.venv').mkdir()
+        (self.folder / '.venv' / 'bin').symlink_to(BIN)
+        self.environment = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(('OS_', 'TFS_', 'XDG_'))
+        }
+        self.environment |= {
+            'HOME': str(self.folder),
+            'PATH': f'{BIN}{os.pathsep}{os.environ["PATH"]}',
+            'OS_DEFAULT__STATE_PATH': str(self.folder / 'state'),
+        }
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Run a script by bash; stop it, and its children, when it is late."""
+        process = subprocess.Popen(
+            ['bash', '-c', script],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, _ = process.communicate(timeout=PATIENCE)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+        return subprocess.CompletedProcess(script, process.returncode, output)
+
+
+class ReadmeTest(base.BaseTestCase):
+    """The quick start, as a newcomer reads it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.shell = self.useFixture(_Shell())
+        self.blocks = readme_command.blocks(
+            (ROOT / 'README.rst').read_text(encoding='utf-8')
+        )
+
+    def _run(self, script: str) -> str:
+        done = self.shell.run(script)
+        self.assertEqual(0, done.returncode, done.stdout)
+        return done.stdout
+
+    def _assert_ran(self, output: str) -> None:
+        results = re.search(r'^Final results: (\{.*\})$', output, re.MULTILINE)
+        self.assertIsNotNone(results, output)
+        for name in ('hi_happened', 'goodbye_happened'):
+            self.assertIn(name, results.group(1))
+
+    def test_the_first_command_runs_a_flow_without_a_server(self) -> None:
+        *_, run = self.blocks[0].split(' && ')
+        output = self._run(run)
+        self._assert_ran(output)
+        self.assertIn('SUCCESS', output)
+        # What it says about how to look again, works.
+        again = re.search(r'taskflow-manage .*flow list.*', output)
+        self.assertIsNotNone(again, output)
+        self.assertIn('SUCCESS', self._run(again.group(0).strip(' `.')))
+
+    def test_the_third_block_runs_it_with_servers(self) -> None:
+        broker = self.useFixture(servers.RabbitMQ()).url
+        database = self.useFixture(servers.PostgreSQL()).url
+        _install, script = self.blocks[2].split('\n', 1)
+        script = script.replace(
+            'rabbit://guest:guest@127.0.0.1:5672/', broker
+        ).replace(
+            'postgresql+psycopg://postgres@127.0.0.1:5432/test', database
+        )
+        self.assertIn(broker, script)
+        self.assertIn(database, script)
+        output = self._run('set -e\n' + script + '\nwait $!')
+        self._assert_ran(output)
+        # "wait" gave the worker's exit code. The worker said the rest, not the
+        # program: its log is in the same terminal.
+        self.assertIn('hello world', output)
+        self.assertIn('goodbye world (hi said on', output)
+
+
+class PagesTest(base.BaseTestCase):
+    """The commands of the other pages, by what they start with."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.shell = self.useFixture(_Shell())
+        conf = self.shell.folder / 'taskflow_service.conf'
+        conf.write_text(
+            textwrap.dedent(
+                f"""
+                [DEFAULT]
+                state_path = {self.shell.folder}/state
+                transport_url = fake://
+                [database]
+                connection = sqlite:///{self.shell.folder}/logbook.sqlite
+                """
+            )
+        )
+        self.shell.environment['OS_DATABASE__CONNECTION'] = (
+            f'sqlite:///{self.shell.folder}/logbook.sqlite'
+        )
+        self.conf = conf
+
+    def _tox(self, command: str) -> None:
+        ini = configparser.ConfigParser(interpolation=None)
+        ini.read(ROOT / 'tox.ini')
+        words = shlex.split(command)
+        for name in words[words.index('-e') + 1].split(','):
+            self.assertIn(f'testenv:{name}', ini)
+
+    def _shell(self, command: str) -> None:
+        done = self.shell.run(command)
+        self.assertEqual(0, done.returncode, done.stdout)
+
+    def _manage(self, command: str) -> None:
+        self._shell('taskflow-manage db sync')
+        if 'FLOW_UUID' in command:
+            self._shell(
+                'python examples/hello_remote.py --connection '
+                + shlex.quote(
+                    self.shell.environment['OS_DATABASE__CONNECTION']
+                )
+            )
+            listed = self.shell.run('taskflow-manage flow list -f json')
+            flows = json.loads(listed.stdout[listed.stdout.index('[') :])
+            uuid = next(
+                value
+                for key, value in flows[0].items()
+                if key.lower() in ('uuid', 'flow', 'flow uuid')
+            )
+            command = command.replace('FLOW_UUID', uuid)
+        self._shell(command)
+
+    def _worker(self, command: str) -> None:
+        broker = self.useFixture(servers.RabbitMQ()).url
+        self.conf.write_text(self.conf.read_text().replace('fake://', broker))
+        words = shlex.split(command)
+        if '--config-file' in words:
+            words[words.index('--config-file') + 1] = str(self.conf)
+        worker = subprocess.Popen(
+            words,
+            cwd=self.shell.folder,
+            env=self.shell.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.addCleanup(worker.stdout.close)
+        try:
+            # The first line of its log: it is up, or says why it is not.
+            first = worker.stdout.readline()
+            self.assertNotEqual('', first)
+            worker.send_signal(signal.SIGTERM)
+            rest, _ = worker.communicate(timeout=PATIENCE)
+        finally:
+            if worker.poll() is None:
+                os.killpg(worker.pid, signal.SIGKILL)
+                worker.wait()
+        self.assertEqual(0, worker.returncode, first + rest)
+
+    def _example(self, command: str) -> None:
+        if 'rabbit://' in command:
+            # With servers: the README's third block is the same, and runs.
+            return
+        self._shell(command)
+
+    RULES = (
+        ('tox ', '_tox'),
+        ('taskflow-manage ', '_manage'),
+        ('taskflow-status ', '_manage'),
+        ('taskflow-worker', '_worker'),
+        ('python examples/', '_example'),
+        ('eval "$(tools/find-servers)"', '_shell'),
+    )
+
+    def test_each_command_is_known(self) -> None:
+        unknown = [
+            str(command)
+            for command in documented.console_commands()
+            if not any(command.text.startswith(rule) for rule, _ in self.RULES)
+        ]
+        self.assertEqual([], unknown)
+
+    def _run_all(self, start: str) -> None:
+        texts = sorted(
+            {
+                command.text
+                for command in documented.console_commands()
+                if command.text.startswith(start)
+            }
+        )
+        self.assertNotEqual([], texts)
+        method = getattr(self, dict(self.RULES)[start])
+        for text in texts:
+            with self.subTest(text):
+                method(text)
+
+    def test_tox(self) -> None:
+        self._run_all('tox ')
+
+    def test_manage(self) -> None:
+        self._run_all('taskflow-manage ')
+
+    def test_status(self) -> None:
+        self._run_all('taskflow-status ')
+
+    def test_worker(self) -> None:
+        self._run_all('taskflow-worker')
+
+    def test_examples(self) -> None:
+        self._run_all('python examples/')
+
+    def test_servers_of_the_machine(self) -> None:
+        self._run_all('eval "$(tools/find-servers)"')
