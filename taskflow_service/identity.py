@@ -257,6 +257,15 @@ def proven_dead(conf: cfg.ConfigOpts, incarnation: str) -> bool:
     )
 
 
+def close_all() -> None:
+    """Give up every name of this process, as at its exit.
+
+    For processes that end without running exit handlers.
+    """
+    for identity in list(_held):
+        identity.close()
+
+
 def _dead(directory: pathlib.Path) -> Iterator[Predecessor]:
     for path in sorted(directory.glob('*.lock')):
         ended, free = _probe(path)
@@ -379,11 +388,6 @@ def _replace(path: pathlib.Path, record: dict[str, typing.Any]) -> None:
         os.close(parent)
 
 
-def _close_all() -> None:
-    for identity in list(_held):
-        identity.close()
-
-
 def _after_fork_in_child() -> None:
     # The lock is the parent's: the child must neither keep it nor use the
     # name. A task process gets its duplicate explicitly.
@@ -394,7 +398,7 @@ def _after_fork_in_child() -> None:
     _fork_lock.release()
 
 
-atexit.register(_close_all)
+atexit.register(close_all)
 os.register_at_fork(
     before=_fork_lock.acquire,
     after_in_parent=_fork_lock.release,

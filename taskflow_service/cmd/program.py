@@ -39,6 +39,9 @@ DISTRIBUTION = 'taskflow-service'
 #: Ended by SIGINT, as shells count it.
 EXIT_INTERRUPTED = 130
 
+#: Of the installed distribution, as oslo.reports wants it.
+VERSION = pbr.version.VersionInfo(DISTRIBUTION)
+
 _DEBUG_FLAGS = frozenset(('-d', '--debug'))
 
 
@@ -66,8 +69,13 @@ def run_main(
     except Exception as exc:
         if _DEBUG_FLAGS.intersection(arguments):
             traceback.print_exc()
-        print(f'{prog}: error: {describe(exc)}', file=sys.stderr)
+        print_error(prog, describe(exc))
         return 1
+
+
+def print_error(prog: str, text: str) -> None:
+    """Say in one line on stderr why a command fails."""
+    print(f'{prog}: error: {text}', file=sys.stderr)
 
 
 def describe(exc: Exception) -> str:
@@ -93,7 +101,7 @@ def load_conf(
     prog: str,
     argv: Sequence[str],
     register: Sequence[Callable[[cfg.ConfigOpts], None]] = (),
-    default_config_files: Sequence[str] | None = None,
+    default_config_files: list[str] | None = None,
 ) -> cfg.ConfigOpts:
     """Read a command's configuration and set up its logging.
 
@@ -101,8 +109,35 @@ def load_conf(
     command line included. Raises ``cfg.Error`` and our own
     ``TaskFlowException`` for what cannot be used, with the option's name.
     """
-    conf = cfg.ConfigOpts()
     base.set_lib_defaults()
+    conf = _read_conf(prog, argv, register, default_config_files)
+    log.setup(conf, PROJECT, VERSION.release_string())
+    logging.captureWarnings(True)
+    return conf
+
+
+def reload_conf(
+    conf: cfg.ConfigOpts,
+    prog: str,
+    argv: Sequence[str],
+    register: Sequence[Callable[[cfg.ConfigOpts], None]] = (),
+) -> None:
+    """Read the files again and take over the options that are mutable.
+
+    They are read aside first: a file that cannot be used raises what
+    ``load_conf`` raises, and changes nothing.
+    """
+    _read_conf(prog, argv, register)
+    conf.mutate_config_files()
+
+
+def _read_conf(
+    prog: str,
+    argv: Sequence[str],
+    register: Sequence[Callable[[cfg.ConfigOpts], None]] = (),
+    default_config_files: list[str] | None = None,
+) -> cfg.ConfigOpts:
+    conf = cfg.ConfigOpts()
     log.register_options(conf)
     reports_opts.set_defaults(conf)
     service_conf.register_opts(conf)
@@ -112,10 +147,8 @@ def load_conf(
         list(argv),
         project=PROJECT,
         prog=prog,
-        version=version(),
+        version=VERSION.release_string(),
         default_config_files=default_config_files,
     )
     service_conf.validate(conf)
-    log.setup(conf, PROJECT, version())
-    logging.captureWarnings(True)
     return conf

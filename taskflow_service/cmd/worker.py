@@ -1,0 +1,96 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""taskflow-worker: serves registered tasks until it is told to end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import functools
+import inspect
+import logging
+import sys
+
+from oslo_config import cfg
+from oslo_reports import guru_meditation_report as gmr
+
+from taskflow_service import registry
+from taskflow_service import task
+from taskflow_service.cmd import program
+from taskflow_service.messaging import transport
+from taskflow_service.service import daemon
+from taskflow_service.worker import worker
+
+PROG = 'taskflow-worker'
+
+LOG = logging.getLogger(__name__)
+
+_OPTS: list[cfg.Opt] = [
+    cfg.BoolOpt(
+        'list-tasks',
+        default=False,
+        help='Print the tasks that would be served, and end: name, version, '
+        'distribution, and arguments of each.',
+    ),
+]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run taskflow-worker; return its exit code."""
+    return program.run_main(PROG, _main, argv)
+
+
+def _main(argv: list[str]) -> int:
+    register = (transport.register_opts, _register_cli_opts)
+    conf = program.load_conf(PROG, argv, register)
+    if conf.list_tasks:
+        _print_tasks(registry.tasks(conf.worker.tasks))
+        return 0
+    gmr.TextGuruMeditation.setup_autorun(program.VERSION, conf=conf)
+    code, reason = daemon.serve(
+        conf,
+        worker.Worker,
+        functools.partial(
+            program.reload_conf, prog=PROG, argv=argv, register=register
+        ),
+    )
+    if reason is not None:
+        program.print_error(PROG, reason)
+    return code
+
+
+def _register_cli_opts(conf: cfg.ConfigOpts) -> None:
+    conf.register_cli_opts(_OPTS)
+
+
+def _print_tasks(found: list[registry.TaskType]) -> None:
+    rows = [('NAME', 'VERSION', 'DISTRIBUTION', 'ARGUMENTS')]
+    rows.extend(
+        (each.name, each.version, each.origin, _arguments(each.cls))
+        for each in found
+    )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = zip(row, widths, strict=True)
+        line = '  '.join(cell.ljust(width) for cell, width in cells)
+        print(line.rstrip())
+
+
+def _arguments(cls: type[task.Task]) -> str:
+    """Show the parameters of ``execute`` without annotations."""
+    parameters = list(inspect.signature(cls.execute).parameters.values())[1:]
+    plain = [each.replace(annotation=each.empty) for each in parameters]
+    return ', '.join(map(str, plain)) or '-'
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,96 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""A daemon with a worker that only says what happens to it.
+
+Run as a program by the tests: each line on stdout is an event, the process's
+id, and a detail.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+from oslo_config import cfg
+
+from taskflow_service import conf as service_conf
+from taskflow_service import exceptions
+from taskflow_service.service import daemon
+
+MODE = sys.argv[1]
+PROCESSES = int(sys.argv[2])
+
+
+def say(event, *details):
+    os.write(
+        1,
+        (' '.join(map(str, (event, os.getpid(), *details)))).encode() + b'\n',
+    )
+
+
+class Worker:
+    def __init__(self, conf):
+        self._stopped = threading.Event()
+
+    def start(self):
+        if MODE == 'fails':
+            raise exceptions.ConfigurationError(
+                '[worker] setup: no such\nthing'
+            )
+        task = subprocess.Popen(
+            [sys.executable, '-c', 'import sys; sys.stdin.read()'],
+            stdin=subprocess.PIPE,
+        )
+        self._task = task
+        say('started', os.getpgrp(), task.pid, os.getpgid(task.pid))
+        if MODE == 'ends':
+            self._stopped.set()
+
+    def stop(self):
+        say('stopping')
+        if MODE.startswith('hangs'):
+            threading.Event().wait()
+        self._task.kill()
+        self._stopped.set()
+        say('stopped')
+
+    def wait(self):
+        return self._stopped.wait()
+
+
+def reload(conf):
+    say('reloaded')
+    if MODE == 'bad file':
+        raise exceptions.ConfigurationError('[worker] slots: bad')
+
+
+def main():
+    conf = cfg.ConfigOpts()
+    service_conf.register_opts(conf)
+    conf([], default_config_files=[], default_config_dirs=[])
+    conf.set_override('processes', PROCESSES, 'worker')
+    if MODE == 'hangs without patience':
+        daemon.CLOSING_TIME = 0
+        conf.set_override('graceful_shutdown_timeout', 0, 'worker')
+        conf.set_override('cancel_grace', 0, 'worker')
+    code, reason = daemon.serve(conf, Worker, reload)
+    if reason:
+        say('failed', reason)
+    say('exit', code)
+    return code
+
+
+if __name__ == '__main__':
+    sys.exit(main())
