@@ -28,6 +28,7 @@ import typing
 
 from taskflow_service import exceptions
 from taskflow_service.persistence import models
+from taskflow_service.persistence import ownership
 from taskflow_service.persistence import unit
 
 
@@ -93,12 +94,18 @@ class Backend(abc.ABC):
         """Open a connection; the caller closes it."""
 
     @abc.abstractmethod
-    def claim(self, flow_uuid: str, timeout: float | None = None) -> unit.Claim:
+    def claim(
+        self,
+        flow_uuid: str,
+        timeout: float | None = None,
+        driver: ownership.Driver | None = None,
+    ) -> unit.Claim:
         """Become the owner of a flow; blocks up to ``timeout`` seconds.
 
-        Raises ``FlowOwned`` when another process keeps it, ``NotFound``
-        when there is no such flow. Backends that are not durable give a
-        claim of epoch 0.
+        ``driver`` is told, from the keeper's thread, what is asked of the
+        flow and when it was lost. Raises ``FlowOwned`` when another process
+        keeps it, ``NotFound`` when there is no such flow. Backends that are
+        not durable give a claim of epoch 0.
         """
 
     def release(self, claim: unit.Claim) -> None:

@@ -30,6 +30,7 @@ from stevedore import driver
 from stevedore import exception as stevedore_exceptions
 
 from taskflow_service import exceptions
+from taskflow_service import registry
 from taskflow_service.persistence import base
 
 BACKEND_NAMESPACE = 'taskflow_service.persistence'
@@ -37,18 +38,20 @@ BACKEND_NAMESPACE = 'taskflow_service.persistence'
 _drivers: dict[tuple[str, str], typing.Any] = {}
 
 
-def _driver(name: str, namespace: str) -> typing.Any:
+def _driver(name: str, namespace: str, option: str | None) -> typing.Any:
     """Find a driver's class; a look-up takes milliseconds, so only once."""
+    if namespace == BACKEND_NAMESPACE:
+        return registry.load(registry.Kind.PERSISTENCE, name, option)
     key = (namespace, name)
     if key not in _drivers:
         try:
-            manager = driver.DriverManager(namespace, name)
+            manager: driver.DriverManager[typing.Any] = driver.DriverManager(
+                namespace, name
+            )
         except stevedore_exceptions.NoMatches as error:
             raise exceptions.NotFound(
                 f"Could not find backend '{name}': no plugin of the namespace "
-                f"'{namespace}' provides it; known are memory, sqlalchemy and "
-                'the schemes of database URLs (sqlite, mysql, postgresql)',
-                error,
+                f"'{namespace}' provides it"
             ) from error
         _drivers[key] = manager.driver
     return _drivers[key]
@@ -90,7 +93,9 @@ def fetch(
     cannot be used as described. Does not connect yet.
     """
     name, options = _normal(conf)
-    made: base.Backend = _driver(name, namespace)(options, **kwargs)
+    made: base.Backend = _driver(name, namespace, 'connection')(
+        options, **kwargs
+    )
     return made
 
 
@@ -120,10 +125,10 @@ def from_conf(conf: cfg.ConfigOpts) -> base.Backend | None:
     if not name:
         return None
     try:
-        cls = _driver(name, BACKEND_NAMESPACE)
+        cls = registry.load(registry.Kind.PERSISTENCE, name)
     except exceptions.NotFound as error:
         raise exceptions.ConfigurationError(
-            f'[persistence] backend: {error}', option='[persistence] backend'
+            str(error), option='[persistence] backend'
         ) from error
     made: base.Backend = cls.from_conf(conf)
     return made

@@ -37,6 +37,7 @@ from taskflow_service import exceptions
 from taskflow_service.persistence import base
 from taskflow_service.persistence import connection
 from taskflow_service.persistence import models
+from taskflow_service.persistence import ownership
 from taskflow_service.persistence import rows
 from taskflow_service.persistence import unit
 
@@ -97,7 +98,10 @@ class MemoryBackend(base.Backend):
         return ShelfConnection(self, self._shelf, self._lock)
 
     def claim(
-        self, flow_uuid: str, timeout: float | None = None
+        self,
+        flow_uuid: str,
+        timeout: float | None = None,
+        driver: ownership.Driver | None = None,
     ) -> unit.Claim:
         """Give a claim of epoch 0: nobody else can reach this memory."""
         return unit.Claim(flow_uuid, 0, 0)

@@ -190,7 +190,8 @@ class AtomDetail(named.Named):
             self.revert_failure,
         )
         return before[0] != state or any(
-            one is not other for one, other in zip(before[1:], after)
+            one is not other
+            for one, other in zip(before[1:], after, strict=True)
         )
 
     def _put_result(self, result: typing.Any) -> None:

@@ -1,0 +1,122 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+
+"""The schema's versions, by alembic, in a version table of their own."""
+
+from __future__ import annotations
+
+import pathlib
+
+import alembic.command
+import alembic.config
+import alembic.runtime.migration
+import alembic.script
+import sqlalchemy as sa
+
+from taskflow_service import exceptions
+from taskflow_service.persistence.backends.sqlalchemy import dialects
+from taskflow_service.persistence.backends.sqlalchemy import schema
+
+_SCRIPTS = pathlib.Path(__file__).parent / 'alembic'
+_LOCK = 'tfs_migration'
+#: Seconds to wait for another process's migration.
+_LOCK_TIMEOUT = 300
+
+
+def _config() -> alembic.config.Config:
+    config = alembic.config.Config()
+    config.set_main_option('script_location', str(_SCRIPTS).replace('%', '%%'))
+    return config
+
+
+def _scripts() -> alembic.script.ScriptDirectory:
+    return alembic.script.ScriptDirectory.from_config(_config())
+
+
+def head() -> str:
+    """Name the newest version that this code knows."""
+    return str(_scripts().get_current_head())
+
+
+def version(conn: sa.Connection) -> str | None:
+    """Name the version of a database, None for one without a schema."""
+    context = alembic.runtime.migration.MigrationContext.configure(
+        conn, opts={'version_table': schema.VERSION_TABLE}
+    )
+    return context.get_current_revision()
+
+
+def check(conn: sa.Connection) -> None:
+    """Raise SchemaMismatch unless the database has the newest version.
+
+    The message names the version that was found and what to do.
+    """
+    found = version(conn)
+    newest = head()
+    if found == newest:
+        return
+    if found is None:
+        raise exceptions.SchemaMismatch(
+            'The database has no logbook schema (this code needs version '
+            f'{newest}): run taskflow-manage db sync'
+        )
+    known = {script.revision for script in _scripts().walk_revisions()}
+    if found in known:
+        raise exceptions.SchemaMismatch(
+            f'The schema of the database is version {found}, older than '
+            f'version {newest} of this code: run taskflow-manage db sync'
+        )
+    raise exceptions.SchemaMismatch(
+        f'The schema of the database is version {found}, which this code '
+        f'does not know (its newest is {newest}): upgrade taskflow-service on '
+        'this host'
+    )
+
+
+def db_sync(conn: sa.Connection | sa.Engine, revision: str = 'head') -> None:
+    """Bring a database to a version; blocks.
+
+    Of several processes that do so at once, all but one wait and find it
+    done. Raises SchemaMismatch if the database is newer than this code.
+    """
+    if isinstance(conn, sa.Engine):
+        with conn.connect() as opened:
+            db_sync(opened.execution_options(**{dialects.WRITES: True}))
+        return
+    config = _config()
+    with conn.begin():
+        _lock(conn)
+        found = version(conn)
+        known = {script.revision for script in _scripts().walk_revisions()}
+        if found is not None and found not in known:
+            check(conn)
+        config.attributes['connection'] = conn
+        alembic.command.upgrade(config, revision)
+
+
+def _lock(conn: sa.Connection) -> None:
+    # SQLite's transaction is the lock.
+    if conn.dialect.name == 'postgresql':
+        conn.execute(
+            sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(_LOCK)))
+        )
+    elif conn.dialect.name == 'mysql':
+        # Held by the session until it ends or lets go, over its commits.
+        got = conn.execute(
+            sa.select(sa.func.get_lock(_LOCK, _LOCK_TIMEOUT))
+        ).scalar()
+        if not got:
+            raise exceptions.StorageFailure(
+                'Another process has been changing the schema for '
+                f'{_LOCK_TIMEOUT} s; see SHOW PROCESSLIST'
+            )

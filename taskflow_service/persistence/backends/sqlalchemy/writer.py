@@ -1,0 +1,204 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+
+"""The loop's side: units, each in one transaction, whatever goes wrong.
+
+Each unit proves with its write that its flows are still where it left them,
+so a unit may be given again at any time: where it has landed already, it
+finds its own turn number in the row and changes nothing. That resolves every
+commit whose fate is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+import contextlib
+import time
+
+from oslo_log import log as logging
+import sqlalchemy as sa
+
+from taskflow_service import exceptions
+from taskflow_service.persistence import base
+from taskflow_service.persistence import unit
+from taskflow_service.persistence.backends.sqlalchemy import dialects
+from taskflow_service.persistence.backends.sqlalchemy import statements
+
+LOG = logging.getLogger(__name__)
+
+#: How often a unit is done again after it was rolled back for another's sake.
+_CONFLICTS = 10
+
+_ALL = unit.Committed()
+
+
+class Writer(base.Writer):
+    """Writes units over one connection that it keeps.
+
+    :param ended: told the flows that were released by a unit, or were lost
+    """
+
+    def __init__(
+        self, engine: sa.Engine, ended: Callable[[Iterable[str]], None]
+    ) -> None:
+        self._engine = engine
+        self._ended = ended
+        self._statements = statements.of(engine)
+        self._conn: sa.Connection | None = None
+
+    def commit(self, changes: Sequence[unit.FlowChange]) -> unit.Committed:
+        """Apply the changes in one transaction.
+
+        In the order of the flows' ids, so that two writers cannot lock each
+        other out. A unit that the server refuses is halved until the flow
+        that is to blame stands alone; the others are then written in as many
+        transactions.
+        """
+        ordered = sorted(changes, key=lambda each: each.flow_uuid)
+        lost: set[str] = set()
+        refused: dict[str, Exception] = {}
+        self._settle(ordered, lost, refused)
+        gone = [
+            each.flow_uuid
+            for each in changes
+            if each.release and each.flow_uuid not in refused
+        ]
+        if gone or lost:
+            self._ended([*gone, *lost])
+        if not lost and not refused:
+            return _ALL
+        return unit.Committed(frozenset(lost), refused)
+
+    def close(self) -> None:
+        """Give the connection back; idempotent."""
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            with contextlib.suppress(Exception):
+                conn.close()
+
+    def _settle(
+        self,
+        changes: Sequence[unit.FlowChange],
+        lost: set[str],
+        refused: dict[str, Exception],
+    ) -> None:
+        cause = self._write(changes, lost, refused)
+        if cause is None:
+            return
+        if len(changes) > 1:
+            half = len(changes) // 2
+            self._settle(changes[:half], lost, refused)
+            self._settle(changes[half:], lost, refused)
+            return
+        uuid = changes[0].flow_uuid
+        refused[uuid] = exceptions.StorageFailure(
+            f'The database refuses what flow {uuid} has to store: '
+            f'{dialects.one_line(cause)[:500]}'
+        )
+        LOG.warning('%s', refused[uuid])
+
+    def _write(
+        self,
+        changes: Sequence[unit.FlowChange],
+        lost: set[str],
+        refused: dict[str, Exception],
+    ) -> Exception | None:
+        """Write a unit; return why it failed twice, if it did.
+
+        Each time over a fresh connection: so the server is there, and it is
+        the unit that it does not take.
+        """
+        failures = conflicts = 0
+        while True:
+            try:
+                conn = self._connected()
+                passed = self._statements.apply(conn, changes, time.time())
+                if len(passed) < len(changes):
+                    self._resolve(conn, changes, passed, lost, refused)
+                return None
+            except exceptions.StorageFailure:
+                raise
+            except Exception as error:
+                self._drop()
+                meaning = dialects.meaning(error)
+                if meaning is dialects.Meaning.OUTAGE:
+                    raise _outage(error) from error
+                if meaning is dialects.Meaning.CONFLICT:
+                    conflicts += 1
+                    if conflicts < _CONFLICTS:
+                        continue
+                    raise _outage(error) from error
+                failures += 1
+                if failures == 2:
+                    return error
+                LOG.info(
+                    'A unit of %d flows was not written, trying it again over '
+                    'a new connection: %s',
+                    len(changes),
+                    dialects.one_line(error),
+                )
+
+    def _resolve(
+        self,
+        conn: sa.Connection,
+        changes: Sequence[unit.FlowChange],
+        passed: set[str],
+        lost: set[str],
+        refused: dict[str, Exception],
+    ) -> None:
+        """Tell apart why flows did not pass: landed before, or lost."""
+        held = [each for each in changes if each.flow_uuid not in passed]
+        found = statements.landed(conn, held)
+        if not self._statements.autocommit:
+            conn.commit()
+        for each in held:
+            at = found.get(each.flow_uuid)
+            if at == (each.epoch, each.new_turn):
+                continue
+            if at is None or at[0] != each.epoch:
+                lost.add(each.flow_uuid)
+            else:
+                refused[each.flow_uuid] = exceptions.StorageFailure(
+                    f'Flow {each.flow_uuid} stands at turn {at[1]} of epoch '
+                    f'{at[0]} in the database, and turn {each.turn} was '
+                    'expected: its row was changed by hand; run it again'
+                )
+
+    def _connected(self) -> sa.Connection:
+        """Give the connection, a fresh one if the last was dropped.
+
+        Raises StorageOutage where none can be made.
+        """
+        if self._conn is None:
+            try:
+                self._conn = self._statements.prepare(self._engine.connect())
+            except Exception as error:
+                raise _outage(error) from error
+        return self._conn
+
+    def _drop(self) -> None:
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            # Whatever state it is in, the server rolls back what is open.
+            with contextlib.suppress(Exception):
+                conn.invalidate()
+            with contextlib.suppress(Exception):
+                conn.close()
+
+
+def _outage(error: BaseException) -> exceptions.StorageOutage:
+    return exceptions.StorageOutage(
+        f'The logbook cannot be written: {dialects.one_line(error)}'
+    )

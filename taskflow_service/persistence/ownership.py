@@ -1,0 +1,473 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+
+"""Who runs a flow: claims, the owner's lease, and taking over.
+
+A flow's row names its owner, and its epoch counts its claims; every commit
+proves both. An owner is a process. It has one row, whose counter it raises
+every third of its lease as long as it drives flows; who waits for one of
+them watches that row on its own monotonic clock, so that no two clocks are
+ever compared. A flow may be taken at once if it was released or its owner is
+proven dead, else once the owner's row was seen unchanged for one of its
+leases.
+
+The taker raises a second counter, ``claims``, in the row of the owner it took
+from. An owner that finds there a number that it has not verified reads which
+flows are still its own, and until it has, must not speak for any of them.
+
+This module knows rules and time; rows are behind :class:`Registry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+import enum
+import threading
+import typing
+
+from oslo_log import log as logging
+
+from taskflow_service import clock as clocks
+from taskflow_service import exceptions
+from taskflow_service.persistence import unit
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds of the owner lease where nothing is configured.
+LEASE = 15.0
+
+
+class Standing(typing.NamedTuple):
+    """Who owns a flow, as its row says."""
+
+    owner: str | None
+    epoch: int
+    turn: int
+
+
+class Lease(typing.NamedTuple):
+    """An owner's row."""
+
+    #: Counts up from a number that is never 0.
+    renewals: int
+    claims: int
+    #: Seconds for which it has to be unchanged before its flows are taken.
+    length: float
+
+
+class Proof(enum.Enum):
+    """Why a flow may be claimed."""
+
+    RELEASED = 'released'
+    #: The row names this process, and nothing in it drives the flow: a claim
+    #: whose reply was lost.
+    OWN = 'own'
+    DEAD = 'dead'
+    SILENT = 'silent'
+
+
+class Registry(typing.Protocol):
+    """The rows of owners and what flows' rows say of theirs. Thread-safe.
+
+    Each call is a transaction; each may raise StorageOutage.
+    """
+
+    def stand(self, flow_uuid: str) -> Standing | None:
+        """Read who owns a flow; None if there is no such flow."""
+
+    def lease(self, owner: str) -> Lease | None:
+        """Read an owner's row; None if it is missing."""
+
+    def renew(self, owner: str, name: str, length: float) -> tuple[int, bool]:
+        """Raise the owner's counter of renewals; insert a missing row.
+
+        Returns its ``claims``, and whether the row was missing.
+        """
+
+    def take(
+        self,
+        flow_uuid: str,
+        standing: Standing,
+        owner: str,
+        proof: Proof,
+        seen: int,
+    ) -> bool:
+        """Make ``owner`` the owner, and raise the flow's epoch by one.
+
+        Only if the flow's row still is as ``standing`` says and, for
+        ``Proof.SILENT``, the former owner's renewals are those ``seen`` (0:
+        there is no row, in which case it is inserted, so that a renewal that
+        comes at the same moment finds it). The former owner's ``claims`` are
+        raised in the same transaction.
+        """
+
+    def mine(self, owner: str) -> Mapping[str, int]:
+        """Read the flows of an owner and their epochs."""
+
+    def asked(self, owner: str) -> Mapping[str, str]:
+        """Read what is asked of the flows of an owner."""
+
+    def release(self, flow_uuid: str, epoch: int, owner: str) -> None:
+        """Give a flow up, if it still is the owner's at that epoch."""
+
+    def retire(self, owner: str) -> None:
+        """Delete an owner's row."""
+
+
+class Driver(typing.Protocol):
+    """Who drives a flow; called from the keeper's thread, must not block."""
+
+    def asked(self, flow_uuid: str, what: str) -> None:
+        """Somebody asked for 'cancel', 'cancel_keep' or 'suspend'."""
+
+    def lost(self, flow_uuid: str) -> None:
+        """Another process has taken the flow over."""
+
+
+class _Driven(typing.NamedTuple):
+    epoch: int
+    driver: Driver | None
+
+
+class _Watch:
+    """One owner's renewals as they were seen, and since when.
+
+    A missing row counts as 0 renewals: no owner ever writes that number.
+    """
+
+    def __init__(
+        self, owner: str, renewals: int, length: float, now: float
+    ) -> None:
+        self.owner = owner
+        self.renewals = renewals
+        self.length = length
+        self.since = now
+        self.last = now
+
+
+class Ownership:
+    """The flows of this process in one logbook. Thread-safe.
+
+    :param owner: this process's incarnation
+    :param name: what it is called in messages
+    :param lease: seconds
+    :param proven_dead: whether an incarnation is known to be gone
+    :param claim_timeout: seconds to wait for a flow, None for one lease of
+        its owner and a renewal
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        owner: str,
+        name: str,
+        proven_dead: Callable[[str], bool],
+        lease: float = LEASE,
+        claim_timeout: float | None = None,
+        clock: clocks.Clock = clocks.SYSTEM,
+    ) -> None:
+        self.owner = owner
+        self.name = name
+        self.lease = lease
+        #: Seconds between two renewals.
+        self.heartbeat = lease / 3
+        self._margin = max(1.0, lease / 10)
+        self._registry = registry
+        self._proven_dead = proven_dead
+        self._claim_timeout = claim_timeout
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._beat = threading.Lock()
+        self._driven: dict[str, _Driven] = {}
+        self._claiming: set[str] = set()
+        self._told: dict[str, str] = {}
+        self._renewed: float | None = None
+        self._verified: int | None = None
+        self._failing = False
+        self._stop = clock.event()
+        self._thread: threading.Thread | None = None
+
+    # -- what others may rely on -----------------------------------------
+
+    def good(self) -> bool:
+        """Whether the last renewal began recently enough to claim."""
+        return (
+            self._renewed is not None
+            and self._clock.monotonic() - self._renewed
+            < self.lease - self._margin
+        )
+
+    def may_speak(self) -> bool:
+        """Whether orders may be sent to workers for the flows driven here."""
+        return self._verified is not None and self.good()
+
+    def drives(self, flow_uuid: str) -> bool:
+        """Whether something in this process drives a flow."""
+        return flow_uuid in self._driven
+
+    # -- claiming --------------------------------------------------------
+
+    def claim(
+        self,
+        flow_uuid: str,
+        timeout: float | None = None,
+        driver: Driver | None = None,
+    ) -> unit.Claim:
+        """Become the owner of a flow; blocks up to ``timeout`` seconds.
+
+        Raises FlowOwned if the flow is driven in this process, or at the end
+        of the timeout; NotFound; StorageOutage.
+        """
+        with self._lock:
+            if flow_uuid in self._driven or flow_uuid in self._claiming:
+                raise _owned(flow_uuid, self.owner, f'{self.name} (this one)')
+            self._claiming.add(flow_uuid)
+        try:
+            self._start()
+            if not self.good():
+                self.beat()
+            claim = self._await(flow_uuid, timeout)
+            with self._lock:
+                self._driven[flow_uuid] = _Driven(claim.epoch, driver)
+            return claim
+        finally:
+            with self._lock:
+                self._claiming.discard(flow_uuid)
+
+    def _await(self, flow_uuid: str, timeout: float | None) -> unit.Claim:
+        if timeout is None:
+            timeout = self._claim_timeout
+        started = self._clock.monotonic()
+        pause = self.heartbeat / 3
+        watch: _Watch | None = None
+        while True:
+            standing = self._registry.stand(flow_uuid)
+            if standing is None:
+                raise exceptions.NotFound(
+                    f"No flow details found with uuid '{flow_uuid}'"
+                )
+            proof, watch = self._proof(standing, watch)
+            if proof is not None and self._take(
+                flow_uuid, standing, proof, watch
+            ):
+                return unit.Claim(flow_uuid, standing.epoch + 1, standing.turn)
+            waited = self._clock.monotonic() - started
+            limit = timeout
+            if limit is None:
+                limit = self._patience(watch) + pause
+            if waited >= limit:
+                raise _owned(flow_uuid, standing.owner, standing.owner)
+            self._pause(min(pause, limit - waited))
+
+    def _patience(self, watch: _Watch | None) -> float:
+        """How long to wait where nothing is configured."""
+        length = self.lease
+        if watch is not None:
+            length = max(length, watch.length)
+        return length + self.heartbeat
+
+    def _proof(
+        self, standing: Standing, watch: _Watch | None
+    ) -> tuple[Proof | None, _Watch | None]:
+        """Find a reason to claim a flow, going on with what was watched."""
+        owner = standing.owner
+        if owner is None:
+            return Proof.RELEASED, None
+        if owner == self.owner:
+            return Proof.OWN, None
+        if self._proven_dead(owner):
+            return Proof.DEAD, None
+        before = self._clock.monotonic()
+        lease = self._registry.lease(owner)
+        now = self._clock.monotonic()
+        renewals = 0 if lease is None else lease.renewals
+        length = self.lease if lease is None else lease.length
+        if (
+            watch is None
+            or (watch.owner, watch.renewals) != (owner, renewals)
+            # Something kept this process from looking; the same may have
+            # kept the owner from renewing.
+            or now - watch.last > self.heartbeat
+        ):
+            return None, _Watch(owner, renewals, length, now)
+        watch.last = now
+        watch.length = length
+        if before - watch.since >= length:
+            return Proof.SILENT, watch
+        return None, watch
+
+    def _take(
+        self,
+        flow_uuid: str,
+        standing: Standing,
+        proof: Proof,
+        watch: _Watch | None,
+    ) -> bool:
+        if not self.good():
+            self.beat()
+        if not self._registry.take(
+            flow_uuid,
+            standing,
+            self.owner,
+            proof,
+            0 if watch is None else watch.renewals,
+        ):
+            return False
+        if proof is not Proof.RELEASED:
+            LOG.info(
+                'Took over flow %s from %s (%s)',
+                flow_uuid,
+                standing.owner,
+                proof.value,
+            )
+        return True
+
+    def _pause(self, seconds: float) -> None:
+        deadline = clocks.Monotonic(self._clock.monotonic() + seconds)
+        if self._clock.wait(self._stop, deadline):
+            raise exceptions.StorageFailure(
+                'The persistence backend was closed while a flow was claimed'
+            )
+
+    # -- giving up -------------------------------------------------------
+
+    def forget(self, flow_uuids: Iterable[str]) -> None:
+        """Take note that flows are no longer driven here."""
+        with self._lock:
+            for uuid in flow_uuids:
+                self._driven.pop(uuid, None)
+                self._told.pop(uuid, None)
+
+    def release(self, claim: unit.Claim) -> None:
+        """Give a flow up for others to claim; never raises.
+
+        Where the database is away, the flow is taken over later, as one
+        whose owner does not drive it.
+        """
+        self.forget([claim.flow_uuid])
+        try:
+            self._registry.release(claim.flow_uuid, claim.epoch, self.owner)
+        except exceptions.StorageFailure as error:
+            LOG.warning(
+                'Flow %s could not be released: %s', claim.flow_uuid, error
+            )
+
+    # -- keeping -------------------------------------------------------------
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._stop.is_set():
+                self._thread = threading.Thread(
+                    target=self._keep, name='tfs-keeper', daemon=True
+                )
+                self._thread.start()
+
+    def _keep(self) -> None:
+        """Beat until stopped; a process that drives nothing keeps nothing."""
+        while True:
+            deadline = clocks.Monotonic(
+                self._clock.monotonic() + self.heartbeat
+            )
+            if self._clock.wait(self._stop, deadline):
+                return
+            if not self._driven and not self._claiming:
+                continue
+            try:
+                self.beat()
+            except Exception as error:
+                if not self._failing:
+                    self._failing = True
+                    LOG.warning('The owner lease was not renewed: %s', error)
+
+    def beat(self) -> None:
+        """Renew the lease, verify what is driven, hear what is asked.
+
+        Raises StorageOutage where the database is away.
+        """
+        with self._beat:
+            began = self._clock.monotonic()
+            claims, missing = self._registry.renew(
+                self.owner, self.name, self.lease
+            )
+            if missing or claims != self._verified:
+                self._verified = None
+            self._renewed = began
+            if self._failing:
+                self._failing = False
+                LOG.info('The owner lease is renewed again')
+            if self._verified is None:
+                self._verify(claims)
+            self._hear()
+
+    def _verify(self, claims: int) -> None:
+        """Drop the flows that are no longer this process's."""
+        with self._lock:
+            driven = dict(self._driven)
+        lost = []
+        if driven:
+            mine = self._registry.mine(self.owner)
+            lost = [
+                uuid
+                for uuid, each in driven.items()
+                if mine.get(uuid) != each.epoch
+            ]
+        # Flows that ended meanwhile are not driven any more.
+        with self._lock:
+            lost = [
+                uuid for uuid in lost if self._driven.get(uuid) == driven[uuid]
+            ]
+        self.forget(lost)
+        self._verified = claims
+        for uuid in lost:
+            LOG.warning('Flow %s was taken over by another process', uuid)
+            driver = driven[uuid].driver
+            if driver is not None:
+                driver.lost(uuid)
+
+    def _hear(self) -> None:
+        if not self._driven:
+            return
+        for uuid, what in self._registry.asked(self.owner).items():
+            with self._lock:
+                each = self._driven.get(uuid)
+                if each is None or self._told.get(uuid) == what:
+                    continue
+                self._told[uuid] = what
+            if each.driver is not None:
+                each.driver.asked(uuid, what)
+
+    def close(self) -> None:
+        """Stop keeping; idempotent."""
+        self._stop.set()
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        if thread is not threading.current_thread():
+            thread.join()
+        try:
+            self._registry.retire(self.owner)
+        except exceptions.StorageFailure as error:
+            LOG.debug('The row of owner %s stays: %s', self.owner, error)
+
+
+def _owned(
+    flow_uuid: str, owner: str | None, name: str | None
+) -> exceptions.FlowOwned:
+    return exceptions.FlowOwned(
+        f'Flow {flow_uuid} is run by process {name}; wait for it to end, or '
+        'ask it to stop with connection.ask()',
+        flow_uuid=flow_uuid,
+        owner=owner,
+    )
