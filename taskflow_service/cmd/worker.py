@@ -58,7 +58,7 @@ def _main(argv: list[str]) -> int:
     gmr.TextGuruMeditation.setup_autorun(program.VERSION, conf=conf)
     code, reason = daemon.serve(
         conf,
-        worker.Worker,
+        _make_worker,
         functools.partial(
             program.reload_conf, prog=PROG, argv=argv, register=register
         ),
@@ -70,6 +70,25 @@ def _main(argv: list[str]) -> int:
 
 def _register_cli_opts(conf: cfg.ConfigOpts) -> None:
     conf.register_cli_opts(_OPTS)
+
+
+def _make_worker(conf: cfg.ConfigOpts) -> worker.Worker:
+    """Make the worker of one process, and say what it will serve."""
+    made = worker.Worker(conf)
+    served = registry.tasks(conf.worker.tasks)
+    for origin in sorted({each.origin for each in served}):
+        tasks = [each for each in served if each.origin == origin]
+        LOG.info(
+            'Tasks of %s: %s',
+            origin,
+            ', '.join(f'{each.name} {each.version}' for each in tasks),
+        )
+    if transport.is_in_memory(conf):
+        LOG.warning(
+            'transport_url reaches no further than this process, so that no '
+            'engine will ever find this worker; use rabbit://'
+        )
+    return made
 
 
 def _print_tasks(found: list[registry.TaskType]) -> None:

@@ -48,8 +48,9 @@ _OPTS: list[cfg.Opt] = [
 #: Chatty libraries below us: their own INFO is of no use to an operator.
 _LOG_LEVELS = (
     'alembic=WARNING',
-    'amqp=WARNING',
+    'amqp=ERROR',
     'cotyledon=INFO',
+    'cotyledon._service_worker=WARNING',
     'kombu=WARNING',
     'oslo_messaging=INFO',
     'sqlalchemy=WARNING',

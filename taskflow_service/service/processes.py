@@ -228,7 +228,8 @@ class Manager(cotyledon.ServiceManager):
         return True
 
     def _drain(self, exit_code: int) -> None:
-        LOG.info('Ending; worker processes drain')
+        if self._reason is None:
+            LOG.info('Ending; worker processes drain')
         self._dead.set()
         self._got_sig_chld.set()
         if self._child_supervisor is not None:
