@@ -21,7 +21,6 @@ import logging
 import sys
 
 from oslo_config import cfg
-from oslo_reports import guru_meditation_report as gmr
 
 from taskflow_service import registry
 from taskflow_service import task
@@ -55,13 +54,13 @@ def _main(argv: list[str]) -> int:
     if conf.list_tasks:
         _print_tasks(registry.tasks(conf.worker.tasks))
         return 0
-    gmr.TextGuruMeditation.setup_autorun(program.VERSION, conf=conf)
     code, reason = daemon.serve(
         conf,
         _make_worker,
         functools.partial(
             program.reload_conf, prog=PROG, argv=argv, register=register
         ),
+        program.VERSION,
     )
     if reason is not None:
         program.print_error(PROG, reason)

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Sequence
 import logging
 import os
 import threading
@@ -25,6 +26,7 @@ from oslo_config import cfg
 
 from taskflow_service import identity
 from taskflow_service.service import processes
+from taskflow_service.service import report
 
 LOG = logging.getLogger(__name__)
 
@@ -44,19 +46,26 @@ class Worker(typing.Protocol):
     def wait(self) -> bool:
         """Block until it has ended, by itself or by ``stop``."""
 
+    def running(self) -> Sequence[tuple[report.Request, float]]:
+        """List what runs, each with its start in seconds of the epoch."""
+
 
 MakeWorker = Callable[[cfg.ConfigOpts], Worker]
 Reload = Callable[[cfg.ConfigOpts], None]
 
 
 def serve(
-    conf: cfg.ConfigOpts, make_worker: MakeWorker, reload: Reload
+    conf: cfg.ConfigOpts,
+    make_worker: MakeWorker,
+    reload: Reload,
+    version: typing.Any,
 ) -> tuple[int, str | None]:
     """Run ``[worker] processes`` workers until a signal ends them; blocks.
 
     ``make_worker`` is called in each process after the fork; ``reload`` in
-    the master and in each process on SIGHUP. Returns the exit code, and why
-    no worker could start if that is so.
+    the master and in each process on SIGHUP; ``version`` is pbr's, for
+    reports. Returns the exit code, and why no worker could start if that is
+    so.
     """
     manager = processes.Manager()
     manager.register_hooks(on_reload=lambda: _reload(conf, reload))
@@ -68,7 +77,7 @@ def serve(
     return manager.serve(
         WorkerProcess,
         conf.worker.processes,
-        (conf, make_worker, reload),
+        (conf, make_worker, reload, version),
         patience=lambda: (
             conf.worker.graceful_shutdown_timeout
             + conf.worker.cancel_grace
@@ -89,6 +98,7 @@ class WorkerProcess(processes.Child):
         conf: cfg.ConfigOpts,
         make_worker: MakeWorker,
         reload: Reload,
+        version: typing.Any,
     ) -> None:
         super().__init__(worker_id, channel)
         self._conf = conf
@@ -96,6 +106,7 @@ class WorkerProcess(processes.Child):
         self._reload = reload
         self._worker: Worker | None = None
         self._ending = threading.Event()
+        report.set_up(conf, version, self._running)
 
     def run(self) -> None:
         """Serve; the process exits with 1 if the worker ends by itself."""
@@ -125,6 +136,9 @@ class WorkerProcess(processes.Child):
     def reload(self) -> None:
         """Take over what may change while tasks run; none is disturbed."""
         _reload(self._conf, self._reload)
+
+    def _running(self) -> Sequence[tuple[report.Request, float]]:
+        return [] if self._worker is None else self._worker.running()
 
 
 def _reload(conf: cfg.ConfigOpts, reload: Reload) -> None:

@@ -23,6 +23,7 @@ from collections.abc import Iterable
 import socket
 import threading
 import time
+import weakref
 
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -43,6 +44,9 @@ LOG = logging.getLogger(__name__)
 #: Seconds between two log lines while the broker is not there, or while
 #: requests are waited for.
 _SAY_EVERY = 10.0
+
+#: The workers that serve in this process.
+_serving: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
 class Worker:
@@ -87,7 +91,8 @@ class Worker:
         self._host = name
         self._identity: identity_mod.Identity | None = None
         self._control: control.Control | None = None
-        self._stopping = threading.Event()
+        #: Set when it has stopped, and when it gave up by itself.
+        self._ended = threading.Event()
         self._stopped = threading.Event()
         self._stop_lock = threading.Lock()
 
@@ -96,6 +101,40 @@ class Worker:
         """Its full name, once it was started."""
         return None if self._identity is None else self._identity.name
 
+    @property
+    def namespace(self) -> str:
+        """The name space in which it can be reached."""
+        return str(self._conf.remote.namespace)
+
+    @property
+    def reachable_inside(self) -> bool:
+        """Whether it is reached over a transport inside this process."""
+        return transport.shared(self._conf, self._url).in_memory
+
+    @property
+    def fenced(self) -> bool:
+        """Whether it gave up, cut off from the broker or from its name."""
+        running = self._control
+        return running is not None and running.ended_by_itself.is_set()
+
+    def running(self) -> list[tuple[messages.Request, float]]:
+        """List what runs, each with the wall time at which it started."""
+        return [] if self._control is None else self._control.running()
+
+    def counts(self) -> dict[str, int]:
+        """Count requests by how they ended, and odd messages, so far."""
+        return {} if self._control is None else self._control.counted()
+
+    def serve(self, tasks: Iterable[catalogue.Entry]) -> None:
+        """Serve these tasks as well; engines are told if it runs.
+
+        :raises NotFound, Duplicate: as the constructor does
+        """
+        if self._catalogue.add(registry.tasks_from(tasks)):
+            running = self._control
+            if running is not None:
+                running.offer(self._catalogue.versions)
+
     def run(self) -> None:
         """Serve until ``stop()``; blocks.
 
@@ -103,8 +142,9 @@ class Worker:
             ``[worker] startup_timeout``
         """
         self.start()
-        self._stopping.wait()
         self.wait()
+        if self.fenced:
+            self.stop(graceful=False)
 
     def start(self) -> None:
         """Begin to serve; returns once the broker can reach it.
@@ -130,6 +170,7 @@ class Worker:
             },
             self._url,
             self._clock,
+            self._ended,
         )
         identity.clean = False
         self._control.open()
@@ -138,6 +179,7 @@ class Worker:
         except BaseException:
             self._close(self._control)
             raise
+        _serving.add(self)
         LOG.info(
             'Worker %s (%s) serves %d tasks in %d slots on topics %s over %s',
             identity.name,
@@ -148,28 +190,32 @@ class Worker:
             self._control.endpoint.transport.url,
         )
 
-    def stop(self, timeout: float | None = None) -> None:
+    def stop(
+        self, graceful: bool = True, timeout: float | None = None
+    ) -> None:
         """Drain and end: takes nothing more, lets what runs end.
 
         What has not ended after ``timeout`` seconds (default: ``[worker]
-        graceful_shutdown_timeout``) is cancelled. Blocks until it is done.
+        graceful_shutdown_timeout``; at once if not ``graceful``) is
+        cancelled. Blocks until it is done.
         """
-        self._stopping.set()
         with self._stop_lock:
             if self._stopped.is_set() or self._control is None:
                 self._stopped.set()
+                self._ended.set()
                 return
-            grace = (
-                self._conf.worker.graceful_shutdown_timeout
-                if timeout is None
-                else timeout
-            )
-            self._drain(self._control, grace)
+            if timeout is None:
+                timeout = self._conf.worker.graceful_shutdown_timeout
+            self._drain(self._control, timeout if graceful else 0.0)
             self._close(self._control)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it has stopped; False if it has not by then."""
-        return self._stopped.wait(timeout)
+        """Wait until it has stopped, or gave up; False if not by then."""
+        return self._ended.wait(timeout)
+
+    def running(self) -> list[tuple[messages.Request, float]]:
+        """List the requests that run, each with when it started."""
+        return [] if self._control is None else self._control.runner.running()
 
     def _take_name(self) -> identity_mod.Identity:
         # Always a name of its own, beside the one that the process may have
@@ -234,5 +280,15 @@ class Worker:
         if identity is not None:
             identity.clean = running.drained.is_set()
             identity.close()
+        _serving.discard(self)
         self._stopped.set()
+        self._ended.set()
         LOG.info('Worker %s has stopped', self.name)
+
+
+def serving(namespace: str) -> bool:
+    """Whether a worker of this process can be reached inside it."""
+    return any(
+        worker.reachable_inside and worker.namespace == namespace
+        for worker in list(_serving)
+    )

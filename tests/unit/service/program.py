@@ -22,8 +22,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
+import types
 
 from oslo_config import cfg
+from oslo_reports import opts
+from pbr import version
 
 from taskflow_service import conf as service_conf
 from taskflow_service import exceptions
@@ -69,6 +73,17 @@ class Worker:
     def wait(self):
         return self._stopped.wait()
 
+    def running(self):
+        request = types.SimpleNamespace(
+            action='execute',
+            atom='stage-1',
+            task='image.stage',
+            attempt=2,
+            flow_uuid='f-1',
+            request_uuid='r-1',
+        )
+        return [(request, time.time() - 90)]
+
 
 def reload(conf):
     say('reloaded')
@@ -85,7 +100,11 @@ def main():
         daemon.CLOSING_TIME = 0
         conf.set_override('graceful_shutdown_timeout', 0, 'worker')
         conf.set_override('cancel_grace', 0, 'worker')
-    code, reason = daemon.serve(conf, Worker, reload)
+    conf.register_opts(opts.list_opts()[0][1], 'oslo_reports')
+    conf.set_override('log_dir', os.environ.get('REPORTS'), 'oslo_reports')
+    code, reason = daemon.serve(
+        conf, Worker, reload, version.VersionInfo('taskflow-service')
+    )
     if reason:
         say('failed', reason)
     say('exit', code)

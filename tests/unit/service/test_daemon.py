@@ -208,6 +208,21 @@ class DaemonTest(base.BaseTestCase):
         )
         self.assertEqual(1, self._exit_code())
 
+    def test_sigusr2_shows_what_runs(self):
+        path = self.useFixture(fixtures.TempDir()).path
+        self._start(REPORTS=path)
+        ((child, _),) = self._started().items()
+        os.kill(child, signal.SIGUSR2)
+        # One thread takes both: when the second is heard, the first is done.
+        os.kill(child, signal.SIGHUP)
+        self._expect('reloaded')
+        (report,) = pathlib.Path(path).iterdir()
+        self.assertRegex(
+            report.read_text(),
+            r'Running requests.*\n(?s:.*)execute stage-1 \(image.stage\) '
+            r'attempt 2 of flow f-1, request r-1, for 9\d s',
+        )
+
     def test_systemd_hears_ready_when_all_serve(self):
         path = pathlib.Path(self.useFixture(fixtures.TempDir()).path) / 'n'
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
