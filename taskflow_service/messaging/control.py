@@ -99,12 +99,18 @@ class Control(abc.ABC):
         """Have something called in the control thread; thread-safe."""
         self._calls.put((call, args))
 
-    def close(self, timeout: float = 5.0) -> None:
-        """Take a last turn, send what it gives, and end; takes a second."""
+    def finish(self, timeout: float) -> None:
+        """Take a last turn, send what it gives, and run no more."""
+        deadline = time.monotonic() + timeout
         self._calls.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout)
-        self.endpoint.close(timeout)
+        self.endpoint.finish(max(0.0, deadline - time.monotonic()))
+
+    def close(self, timeout: float = 5.0) -> None:
+        """As :meth:`finish`, and stop listening; takes a second."""
+        self.finish(timeout)
+        self.endpoint.close()
 
     @property
     def ended(self) -> bool:
@@ -125,6 +131,17 @@ class Control(abc.ABC):
     def turn(self) -> None:
         """Ask the core what to do, do it, and send what there is."""
 
+    def namesake(self, incarnation: str) -> None:
+        """Take note that another incarnation casts to this name."""
+        LOG.error(
+            'Two processes use the name %s: this one (%s) and another (%s); '
+            'give one of them another [worker] name, or hosts state paths '
+            'of their own',
+            self.peer.name,
+            self.peer.incarnation,
+            incarnation,
+        )
+
     # What a subclass uses
 
     def now(self) -> clock_mod.Boottime:
@@ -136,13 +153,26 @@ class Control(abc.ABC):
         return address in self._under_way
 
     def send(
-        self, address: transport_mod.Address, message: messages.Message
+        self,
+        address: transport_mod.Address,
+        message: messages.Message,
+        last_look: Callable[[messages.Message], messages.Message]
+        | None = None,
     ) -> None:
-        """Send a message; a turn follows when the bus has it, or has not."""
+        """Send a message; a turn follows when the bus has it, or has not.
+
+        :param last_look: called right before the send, in the thread that
+            sends: returns what may go out then
+        """
+
+        def build() -> str:
+            final = message if last_look is None else last_look(message)
+            return messages.to_wire(final, self._max_size)
+
         self._under_way.add(address)
         self.endpoint.send(
             address,
-            lambda: messages.to_wire(message, self._max_size),
+            build,
             lambda error: self.post(self._sent, address, error),
         )
 
@@ -171,8 +201,11 @@ class Control(abc.ABC):
     def _arrived(self, text: str) -> None:
         """Read a text; called in a thread of the bus."""
         if text.startswith(_SELF):
-            number = text.removeprefix(self._mark)
-            if number.isdecimal():
+            _, _, rest = text.partition(':')
+            incarnation, _, number = rest.partition(':')
+            if incarnation != self.peer.incarnation:
+                self.post(self.namesake, incarnation)
+            elif number.isdecimal():
                 self.post(self.returned, int(number))
             return
         try:
@@ -208,9 +241,7 @@ class Control(abc.ABC):
                 break
         return calls
 
-    def _guarded(
-        self, call: Callable[..., object], *args: typing.Any
-    ) -> None:
+    def _guarded(self, call: Callable[..., object], *args: typing.Any) -> None:
         try:
             call(*args)
         except Exception:

@@ -99,8 +99,12 @@ class Endpoint:
         """
         self._sender.send(address, lambda: self._seal(build()), done)
 
+    def finish(self, timeout: float) -> None:
+        """Send what is queued, and nothing more."""
+        self._sender.close(timeout)
+
     def close(self, timeout: float = 5.0) -> None:
-        """Send what is queued and stop listening; takes a second or more."""
+        """As :meth:`finish`, and stop listening; takes a second or more."""
         self._sender.close(timeout)
         self._mailbox.close()
 

@@ -18,3 +18,4 @@ from __future__ import annotations
 from taskflow_service.worker import worker
 
 Worker = worker.Worker
+serving = worker.serving

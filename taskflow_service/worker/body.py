@@ -14,9 +14,9 @@
 """What happens around a task's body: from encoded request to encoded end.
 
 It is the same in a thread and in a task process: make the task by its wire
-name and constructor's arguments, decode the arguments, call it, and turn
-what came of it into text. Whatever goes wrong on the way, in the task or
-around it, is that task's failure.
+name and constructor's arguments, decode the arguments, call it as the local
+executors do, and turn what came of it into text. Whatever goes wrong on the
+way, in the task or around it, is that task's failure.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from collections.abc import Callable
 import typing
 
 from taskflow_service import cancellation as cancellation_mod
-from taskflow_service import context
 from taskflow_service import exceptions
 from taskflow_service import task as task_mod
+from taskflow_service.executors import attempt as attempt_mod
+from taskflow_service.executors import base
 from taskflow_service.messaging import codec as codec_mod
 from taskflow_service.protocol import messages
 from taskflow_service.types import failure
@@ -36,6 +37,45 @@ from taskflow_service.worker import catalogue as catalogue_mod
 
 Progress = Callable[[str], None]
 Verdict = Callable[[], exceptions.ExecutionFailure | None]
+Ended = tuple[messages.End, str]
+
+
+class _Run:
+    """The flow of a request, as the local executors see one."""
+
+    def __init__(
+        self,
+        request: messages.Request,
+        context: dict[str, typing.Any] | None,
+    ) -> None:
+        self.flow_uuid = request.flow_uuid
+        self.flow_name = request.flow_name or ''
+        self.epoch = request.epoch
+        self.context = context
+
+
+class _Probe:
+    """Asks a task's ``probe`` where a task's ``execute`` is called."""
+
+    def __init__(self, task: task_mod.Task) -> None:
+        self._task = typing.cast(typing.Any, task)
+
+    def pre_execute(self) -> None:
+        """Do nothing: nothing is executed."""
+
+    post_execute = pre_execute
+
+    def execute(self, **arguments: typing.Any) -> list[typing.Any]:
+        """Return the answer in a form that can travel."""
+        answer = self._task.probe(**arguments)
+        if isinstance(answer, task_mod.Done):
+            return [answer.result]
+        if answer is task_mod.NOT_DONE:
+            return []
+        raise TypeError(
+            f'probe() returned {type(answer).__name__}; it returns '
+            'task.Done(result) or task.NOT_DONE'
+        )
 
 
 class Body:
@@ -53,88 +93,75 @@ class Body:
         cancellation: cancellation_mod.Cancellation,
         progress: Progress,
         verdict: Verdict,
-    ) -> tuple[messages.End, str | None]:
+    ) -> Ended:
         """Run a request in this thread; return how it ended, and with what.
 
         :param progress: takes each event of the task, encoded
         :param verdict: says why the task was told to stop, if it was
         """
-        mark = task_mod.set_current(
-            task_mod.Attempt(
-                request.flow_uuid,
-                request.atom,
-                request.attempt,
-                cancellation,
-                request.round,
-            )
-        )
         try:
-            with context.using(self._value(request.context)):
-                result = self._call(request, progress)
-            return messages.End.OK, self._result(request, result)
+            end, value = self._perform(request, cancellation, progress)
+            if end is not base.End.OK:
+                return self.stopped(value, verdict())
+            return messages.End.OK, self._result(request, value)
+        except Exception as ex:
+            caught = failure.Failure.from_exception(ex)
         except BaseException as ex:
-            # Also SystemExit: what ends a program must not end the thread
-            # of a worker and leave its request without an outcome.
-            return self.stopped(request, _caught(ex, request), verdict())
-        finally:
-            task_mod.reset_current(mark)
+            # What ends a program must not end the thread of a worker and
+            # leave its request without an outcome.
+            caught = failure.Failure.from_exception(
+                exceptions.ExecutionFailure(
+                    f'Task {request.atom!r} raised {type(ex).__name__}: {ex}'
+                )
+            )
+        return self.stopped(caught, verdict())
 
     def stopped(
         self,
-        request: messages.Request,
         caught: failure.Failure,
         verdict: exceptions.ExecutionFailure | None,
-    ) -> tuple[messages.End, str]:
+    ) -> Ended:
         """Return the end of a request that failed, or was told to stop."""
         end = messages.End.FAILED
-        if isinstance(verdict, exceptions.Cancelled):
+        if caught.check(exceptions.Cancelled):
             end = messages.End.CANCELLED
-            if not caught.check(exceptions.Cancelled):
+        if isinstance(verdict, exceptions.Cancelled):
+            if end is not messages.End.CANCELLED:
                 caught = failure.Failure.from_exception(verdict)
+            end = messages.End.CANCELLED
         elif verdict is not None:
+            end = messages.End.FAILED
             caught = failure.Failure.from_exception(verdict)
         # A failure always has a text: what has none in it is left out.
         return end, self._codec.encode(caught)
 
-    def _call(
-        self, request: messages.Request, progress: Progress
-    ) -> typing.Any:
-        task = self._make(request)
+    def _perform(
+        self,
+        request: messages.Request,
+        cancellation: cancellation_mod.Cancellation,
+        progress: Progress,
+    ) -> tuple[base.End, typing.Any]:
+        task: typing.Any = self._make(request)
         task.notifier.register(
             notifier.Notifier.ANY,
             lambda event, details: progress(
                 self._codec.encode([event, dict(details)])
             ),
         )
-        arguments = self._value(request.arguments) or {}
-        if request.action is messages.Action.REVERT:
-            return self._revert(task, request, arguments)
-        if request.action is messages.Action.PROBE:
-            return _answer(task.probe(**arguments))
-        try:
-            task.pre_execute()
-            return task.execute(**arguments)
-        finally:
-            task.post_execute()
-
-    def _revert(
-        self,
-        task: task_mod.Task,
-        request: messages.Request,
-        arguments: dict[str, typing.Any],
-    ) -> typing.Any:
-        accepts = task.revert_accepts
-        if task_mod.REVERT_RESULT in accepts:
-            arguments[task_mod.REVERT_RESULT] = self._value(request.result)
-        if task_mod.REVERT_FLOW_FAILURES in accepts:
-            arguments[task_mod.REVERT_FLOW_FAILURES] = (
-                self._value(request.failures) or {}
-            )
-        try:
-            task.pre_revert()
-            return task.revert(**arguments)
-        finally:
-            task.post_revert()
+        action = base.Action(request.action)
+        if action is base.Action.PROBE:
+            task, action = _Probe(task), base.Action.EXECUTE
+        run = _Run(request, self._value(request.context))
+        made = base.Request(run, 0, task, action, request.attempt)
+        made.arguments = self._value(request.arguments)
+        attempt = task_mod.Attempt(
+            request.flow_uuid,
+            request.atom,
+            request.attempt,
+            cancellation,
+            request.round,
+        )
+        return attempt_mod.perform(made, attempt)
 
     def _make(self, request: messages.Request) -> task_mod.Task:
         cls = self._catalogue.find(request.task)
@@ -151,25 +178,3 @@ class Body:
             return self._codec.encode(result)
         except exceptions.ValueNotStorable as ex:
             raise ex.of(request.atom) from ex
-
-
-def _caught(ex: BaseException, request: messages.Request) -> failure.Failure:
-    if isinstance(ex, Exception):
-        return failure.Failure.from_exception(ex)
-    return failure.Failure.from_exception(
-        exceptions.ExecutionFailure(
-            f'Task {request.atom!r} raised {type(ex).__name__}: {ex}'
-        )
-    )
-
-
-def _answer(answer: object) -> list[typing.Any]:
-    """Put a probe's answer into a form that can travel."""
-    if isinstance(answer, task_mod.Done):
-        return [answer.result]
-    if answer is task_mod.NOT_DONE:
-        return []
-    raise TypeError(
-        f'probe() returned {type(answer).__name__}; it returns '
-        'task.Done(result) or task.NOT_DONE'
-    )

@@ -42,15 +42,24 @@ class Catalogue:
 
     def __init__(self, served: Iterable[registry.TaskType]) -> None:
         self._served: dict[str, registry.TaskType] = {}
-        for each in served:
-            for name in each.names:
-                self._add(name, each)
+        self.add(served)
         if not self._served:
             raise exceptions.ConfigurationError(
                 '[worker] tasks: nothing to serve; name at least one task '
                 'of an installed distribution, or give classes to Worker()',
                 option='[worker] tasks',
             )
+
+    def add(self, served: Iterable[registry.TaskType]) -> bool:
+        """Serve more; return whether that is a change.
+
+        :raises Duplicate: two classes want one wire name
+        """
+        before = len(self._served)
+        for each in served:
+            for name in each.names:
+                self._add(name, each)
+        return len(self._served) > before
 
     @property
     def versions(self) -> dict[str, str]:

@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import threading
 
 from oslo_config import cfg
@@ -45,6 +47,7 @@ class Control(control.Control):
         predecessors: dict[str, bool],
         url: str | None = None,
         clock: clock_mod.Clock = clock_mod.SYSTEM,
+        gave_up: threading.Event | None = None,
     ) -> None:
         super().__init__(conf, transport.Role.WORKER, peer, url, clock)
         self.machine = machine.Worker(
@@ -60,8 +63,12 @@ class Control(control.Control):
         )
         #: Set once nothing is held any more, after a drain.
         self.drained = threading.Event()
-        #: Set when the worker was cut off for so long that it gave up.
-        self.fenced = threading.Event()
+        #: Set when it was cut off for so long that it gave up, or when
+        #: another process has its name: a daemon exits.
+        self.ended_by_itself = threading.Event()
+        self._gave_up = gave_up
+        self._predecessors = frozenset(predecessors)
+        self._ends: collections.Counter[str] = collections.Counter()
         self._draining = False
 
     # Called from other threads
@@ -74,10 +81,24 @@ class Control(control.Control):
         """Tell everything that runs to stop."""
         self.post(self._cancel_all, reason)
 
+    def offer(self, versions: dict[str, str]) -> None:
+        """Tell everyone what is served from now on."""
+        self.post(self._offer, versions)
+
+    def running(self) -> list[tuple[messages.Request, float]]:
+        """List what runs, each with the wall time at which it started."""
+        return self.runner.running()
+
+    def counted(self) -> dict[str, int]:
+        """Count requests by their ends, and messages that were odd."""
+        running = len(self.runner.running())
+        return {**self._ends, **self.machine.counts, 'running': running}
+
     # What the runner says
 
     def finished(self, outcome: messages.Outcome, freed: bool) -> None:
         """Take a request's outcome."""
+        self._ends[outcome.end] += 1
         self.machine.finished(outcome, freed)
 
     def freed(self, request_uuid: str) -> None:
@@ -97,6 +118,12 @@ class Control(control.Control):
     def returned(self, number: int) -> None:
         """Tell the machine that its own cast came back."""
         self.machine.returned(number, self.now())
+
+    def namesake(self, incarnation: str) -> None:
+        """Stop, unless it was sent by one that had the name before."""
+        if incarnation not in self._predecessors:
+            super().namesake(incarnation)
+            self._give_up()
 
     # The turn
 
@@ -125,7 +152,7 @@ class Control(control.Control):
                 'others may do its work: it cancels what runs',
                 self.peer.name,
             )
-            self.fenced.set()
+            self._give_up()
         self._report(now)
         if self._draining and self.machine.idle:
             self.drained.set()
@@ -143,10 +170,19 @@ class Control(control.Control):
             if announcement is not None:
                 self.send(_ENGINES, announcement)
 
+    def _give_up(self) -> None:
+        self.ended_by_itself.set()
+        if self._gave_up is not None:
+            self._gave_up.set()
+
     def _drain(self) -> None:
         if not self._draining:
             self._draining = True
             self.machine.drain(self.now())
+
+    def _offer(self, versions: dict[str, str]) -> None:
+        public = dataclasses.replace(self.machine.public, tasks=versions)
+        self.machine.publish(public)
 
     def _cancel_all(self, reason: str) -> None:
         for request, _ in self.runner.running():

@@ -166,8 +166,9 @@ class Runner:
                 )
 
     def running(self) -> list[tuple[messages.Request, float]]:
-        """List what runs, each with the wall time at which it started."""
-        return [(job.request, job.started) for job in self._jobs.values()]
+        """List what runs, and since when (wall clock); from any thread."""
+        jobs = list(self._jobs.values())
+        return [(job.request, job.started) for job in jobs]
 
     def close(self) -> None:
         """End the idle threads; one that runs a task ends after it."""
@@ -195,7 +196,7 @@ class Runner:
             job.request.request_uuid,
         )
         end, text = self._body.stopped(
-            job.request, failure.Failure.from_exception(verdict), verdict
+            failure.Failure.from_exception(verdict), verdict
         )
         self._owner.finished(self._outcome(job, end, text), False)
 

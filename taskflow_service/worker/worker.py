@@ -213,10 +213,6 @@ class Worker:
         """Wait until it has stopped, or gave up; False if not by then."""
         return self._ended.wait(timeout)
 
-    def running(self) -> list[tuple[messages.Request, float]]:
-        """List the requests that run, each with when it started."""
-        return [] if self._control is None else self._control.runner.running()
-
     def _take_name(self) -> identity_mod.Identity:
         # Always a name of its own, beside the one that the process may have
         # as an engine: each worker is an incarnation, and a program may run

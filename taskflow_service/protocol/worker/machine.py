@@ -94,7 +94,9 @@ class Worker:
         book = self._book
         entry = book.requests[outcome.request_uuid]
         entry.phase = Phase.DONE
-        entry.outcome = fence.outcome_of(entry, outcome)
+        entry.outcome = dataclasses.replace(
+            fence.outcome_of(entry, outcome), flow_uuid=entry.request.flow_uuid
+        )
         entry.progress = None
         entry.party.due = True
         entry.party.implied += 1
@@ -183,6 +185,11 @@ class Worker:
     def idle(self) -> bool:
         """Whether nothing is held: after a drain, the moment to leave."""
         return not self._book.requests and not self._book.busy
+
+    @property
+    def public(self) -> messages.Public:
+        """What it says of itself now."""
+        return self._book.public
 
     @property
     def link_good(self) -> bool:

@@ -1,0 +1,295 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+
+"""The engine's place on the bus: one per process and transport.
+
+All loops and flows of a process share it. Its control thread drives the
+engine's half of the protocol; the loops reach that half directly, under a
+lock, because where a task goes is decided before it is committed and nobody
+should wait for another thread to decide it.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Iterable
+import os
+import threading
+import time
+import typing
+
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from taskflow_service import clock as clock_mod
+from taskflow_service import identity
+from taskflow_service.messaging import control
+from taskflow_service.messaging import transport
+from taskflow_service.protocol import messages
+from taskflow_service.protocol.engine import machine
+from taskflow_service.protocol.engine import records
+
+LOG = logging.getLogger(__name__)
+
+_WORKERS = transport.Address(transport.Role.WORKER)
+#: Seconds after which it is said that nobody serves a task.
+_MISSED = 5.0
+#: Seconds to wait at the end of the program for the last messages.
+_LAST_WORDS = 2.0
+
+
+class Client(typing.Protocol):
+    """Who has work here: the tag of a Work begins with it."""
+
+    def placed(self, work: records.Work) -> None:
+        """Take note, under the lock, that waiting work has a place."""
+
+    def happened(self, event: records.Event) -> None:
+        """Take an event of one's own work; from the control thread."""
+
+
+class Hub(control.Control):
+    """Drives the engine's half of the protocol for all loops."""
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        url: str | None = None,
+        clock: clock_mod.Clock = clock_mod.SYSTEM,
+    ) -> None:
+        me = identity.of_process(conf)
+        peer = messages.Peer(me.name, me.incarnation)
+        super().__init__(conf, transport.Role.ENGINE, peer, url, clock)
+        #: Held around every use of the machine.
+        self.lock = threading.RLock()
+        self._unserved: dict[str, float] = {}
+        self.machine = machine.Engine(
+            peer,
+            self.timing,
+            clock.boottime(),
+            _new_id,
+            max_size=conf.remote.max_message_size,
+        )
+
+    # From the loops
+
+    def place(self, works: Iterable[records.Work]) -> None:
+        """Put work in line; whose turn it is hears of its place."""
+        with self.lock:
+            self._place(works)
+
+    def start(self, works: Iterable[records.Work]) -> None:
+        """Send placed work: it is committed."""
+        with self.lock:
+            now = self.now()
+            self.machine.start(works, now)
+            self._send_orders(now)
+
+    def release(self, works: Iterable[records.Work]) -> None:
+        """Give back the room of placed work."""
+        with self.lock:
+            self.machine.release(works)
+
+    def withdraw(self, works: Iterable[records.Work]) -> None:
+        """Take work back that waits for a place."""
+        with self.lock:
+            for work in works:
+                self.machine.withdraw(work)
+
+    def attach(self, work: records.Work, worker: messages.Peer) -> None:
+        """Look for a request of an earlier owner."""
+        with self.lock:
+            self.machine.attach(work, worker, self.now())
+        self.poke()
+
+    def cancel(self, work: records.Work, reason: str) -> None:
+        """Make a started request stop."""
+        with self.lock:
+            self.machine.cancel(work, reason)
+        self.poke()
+
+    def recorded(self, request_uuids: Iterable[str]) -> None:
+        """Take note that outcomes are stored."""
+        with self.lock:
+            self.machine.recorded(request_uuids)
+
+    def reason(self, work: records.Work) -> str:
+        """Say in one line why work has no place."""
+        with self.lock:
+            return self.machine.reason(work, self.now())
+
+    def flush(self) -> None:
+        """Tell the workers at once which outcomes they may forget."""
+        with self.lock:
+            for peer in self.machine.workers():
+                if peer.recorded:
+                    peer.answer = True
+        self.poke()
+
+    def poke(self) -> None:
+        """Have a turn taken soon."""
+        self.post(_nothing)
+
+    # From the bus
+
+    def received(self, message: messages.Message) -> None:
+        """Give a message to the machine."""
+        with self.lock:
+            self.machine.received(message, self.now())
+
+    def returned(self, number: int) -> None:
+        """Tell the machine that its own cast came back."""
+        with self.lock:
+            self.machine.returned(number, self.now())
+
+    # The turn
+
+    def turn(self) -> None:
+        """Let time pass, hand events over, place and send."""
+        with self.lock:
+            now = self.now()
+            tick = self.machine.tick(now)
+            events = self.machine.events()
+        for event in events:
+            self._hand_over(event)
+        with self.lock:
+            self._place(())
+            self._send_orders(now)
+        if tick.cast is not None:
+            self.cast_self(tick.cast)
+        if tick.who is not None:
+            self._say_who_is_missing(tick.who)
+            if not self.sending(_WORKERS):
+                self.send(_WORKERS, tick.who)
+
+    def _place(self, works: Iterable[records.Work]) -> None:
+        for work in self.machine.place(works, self.now()):
+            work.tag[0].placed(work)
+
+    def _send_orders(self, now: clock_mod.Boottime) -> None:
+        for worker in self.machine.due():
+            address = transport.Address(transport.Role.WORKER, worker.name)
+            if self.sending(address):
+                continue
+            orders = self.machine.orders(worker.incarnation, now)
+            if orders is not None:
+                self.send(address, orders, self._last_look)
+
+    def _last_look(self, message: messages.Message) -> messages.Message:
+        """Leave out what only a proven owner may send, if that is unsure."""
+        orders = typing.cast(messages.Orders, message)
+        if self.machine.may_send(orders, self.now()):
+            return orders
+        return orders.harmless()
+
+    def _say_who_is_missing(self, who: messages.Who) -> None:
+        now = self.now()
+        with self.lock:
+            workers = self.machine.workers()
+        for demand in who.demand:
+            kind = records.Kind(
+                demand.task,
+                demand.task_version,
+                demand.idempotent,
+                demand.topics,
+            )
+            if any(worker.serves(kind) for worker in workers):
+                self._unserved.pop(demand.task, None)
+            elif now - self._unserved.setdefault(demand.task, now) >= _MISSED:
+                self.say(
+                    'No live worker serves %s%s: its tasks wait',
+                    demand.task,
+                    ' on topic ' + ' or '.join(demand.topics)
+                    if demand.topics
+                    else '',
+                )
+
+    def _hand_over(self, event: records.Event) -> None:
+        if isinstance(event, records.Late):
+            self._late(event)
+        elif isinstance(event, records.Orphaned):
+            LOG.debug(
+                'Worker %s holds the outcome of request %s of flow %s',
+                event.worker.name,
+                event.orphan.request_uuid,
+                event.orphan.flow_uuid,
+            )
+        else:
+            self._guarded(event.work.tag[0].happened, event)
+
+    def _late(self, event: records.Late) -> None:
+        # Of a request that this process replaced, or of one whose flow was
+        # in the memory of an engine that is gone: either way nothing waits
+        # for it, here or elsewhere, but it must be seen.
+        LOG.warning(
+            'Refused a late outcome (%s) of request %s from worker %s (%s): '
+            'it is not the current request of its task any more',
+            event.outcome.end,
+            event.outcome.request_uuid,
+            event.worker.name,
+            event.worker.incarnation,
+        )
+        self.recorded([event.outcome.request_uuid])
+
+
+def _new_id() -> str:
+    return os.urandom(16).hex()
+
+
+def _nothing() -> None:
+    pass
+
+
+_lock = threading.Lock()
+_hubs: dict[tuple[int, str | None], Hub] = {}
+
+
+def shared(conf: cfg.ConfigOpts, url: str | None = None) -> Hub:
+    """Return the process's hub for a configuration, opened if need be.
+
+    Connects to nothing before it returns.
+
+    :raises ConfigurationError: what is configured can carry no requests
+    """
+    key = (id(conf), url)
+    with _lock:
+        hub = _hubs.get(key)
+        if hub is None:
+            hub = _hubs[key] = Hub(conf, url)
+            hub.open()
+    return hub
+
+
+def forget(conf: cfg.ConfigOpts) -> None:
+    """Close what :func:`shared` made for a configuration; takes a second."""
+    with _lock:
+        mine = [key for key in _hubs if key[0] == id(conf)]
+        hubs = [_hubs.pop(key) for key in mine]
+    for hub in hubs:
+        hub.close()
+
+
+def _say_last_words() -> None:
+    # What the workers still hold for this process they may forget. The
+    # listeners end with the process: closing one takes a second.
+    deadline = time.monotonic() + _LAST_WORDS
+    with _lock:
+        hubs = list(_hubs.values())
+        _hubs.clear()
+    for hub in hubs:
+        hub.flush()
+        hub.finish(max(0.0, deadline - time.monotonic()))
+
+
+atexit.register(_say_last_words)
+os.register_at_fork(after_in_child=_hubs.clear)
