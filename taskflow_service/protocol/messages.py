@@ -211,11 +211,13 @@ class Outcome:
     value: str | None = None
     started: float | None = None
     finished: float | None = None
+    #: Where to look for its atom, if the request is not open any more.
+    flow_uuid: Label | None = None
 
     @property
     def size(self) -> int:
         """About how many characters it takes on the wire (an upper bound)."""
-        return 512 + 2 * len(self.value or '')
+        return 1024 + 2 * len(self.value or '')
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -148,6 +148,8 @@ class Engine:
         work.phase = Phase.OPEN
         work.since = now
         work.sent = True
+        # Whoever asks anew wants to be told anew.
+        self._peers.unrecorded.pop(work.request_uuid, None)
         self._peers.adopt(work, peer)
         if peer.dead:
             self._peers.bury(peer)

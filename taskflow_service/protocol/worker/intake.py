@@ -206,7 +206,9 @@ class Intake:
             book.unqueue(entry)
             entry.phase = Phase.DONE
             entry.outcome = messages.Outcome(
-                entry.request_uuid, messages.End.CANCELLED
+                entry.request_uuid,
+                messages.End.CANCELLED,
+                flow_uuid=entry.request.flow_uuid,
             )
             entry.party.due = True
         elif entry.phase is Phase.RUNNING:

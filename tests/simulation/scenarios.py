@@ -1,0 +1,301 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+"""Scenarios: random flows, random faults, and the end of all faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from taskflow_service.protocol import link
+from taskflow_service.protocol import messages
+from tests.simulation import bus
+from tests.simulation import checks
+from tests.simulation import database
+from tests.simulation import engine
+from tests.simulation import flows
+from tests.simulation import worker
+
+TASKS = ('t.once', 't.again', 't.probed')
+#: How long everything may take to settle after the last fault.
+SETTLES = 1500.0
+
+
+class Simulation(bus.World):
+    """All of one seed."""
+
+    engines = engine.Engine
+    workers = worker.Worker
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        timing: link.Timing | None = None,
+        engines: int = 2,
+        hosts: int = 3,
+        slots: int = 2,
+        trace: bool = False,
+    ) -> None:
+        super().__init__(seed)
+        if trace:
+            self.log = []
+        self.timing = timing or link.Timing()
+        self.base = database.Database(self)
+        self.ledger = checks.Ledger(self, self.base)
+        self.drivers: list[engine.Engine | None] = []
+        public = messages.Public(
+            {task: '1.0' for task in TASKS}, ('default',), slots
+        )
+        self.hosts = [
+            worker.Host(self, f'w{i}.1', self.ledger, self.timing, public)
+            for i in range(hosts)
+        ]
+        for host in self.hosts:
+            self.at(self.random.uniform(0, 1), host.boot)
+        for index in range(engines):
+            self.drivers.append(None)
+            self.at(self.random.uniform(0, 1), self.drive, index)
+
+    # Processes
+
+    def drive(self, index: int) -> None:
+        """Start an engine process, unless it runs."""
+        old = self.drivers[index]
+        if old is None or not old.alive:
+            self.drivers[index] = engine.Engine(
+                self, f'e{index}.1', self.base, self.timing
+            )
+
+    def kill_engine(self, index: int) -> None:
+        found = self.drivers[index]
+        if found is not None:
+            self.say(found.peer.incarnation, 'is killed')
+            found.kill()
+
+    # Flows
+
+    def add_flow(self, specs: list[flows.Spec]) -> flows.Flow:
+        flow = flows.Flow(self.new_id('F'), specs)
+        for spec in specs:
+            self.ledger.specs[flow.uuid, spec.name] = spec
+        self.base.flows[flow.uuid] = database.FlowRow(flow)
+        return flow
+
+    def random_flow(self, slow: float = 20.0) -> flows.Flow:
+        """A graph of two to five tasks of all kinds."""
+        random = self.random
+        specs = []
+        for index in range(random.randint(2, 5)):
+            task = random.choice(TASKS)
+            specs.append(
+                flows.Spec(
+                    f'a{index}',
+                    task,
+                    tuple(i for i in range(index) if random.random() < 0.5),
+                    task == 't.again',
+                    task == 't.probed',
+                    random.choice((0.05, 1.0, random.uniform(0, slow))),
+                    random.random() < 0.08,
+                )
+            )
+        return self.add_flow(specs)
+
+    # Faults
+
+    def processes(self) -> list[bus.Process]:
+        found: list[bus.Process] = [
+            host.worker
+            for host in self.hosts
+            if host.worker is not None and host.worker.alive
+        ]
+        found += [d for d in self.drivers if d is not None and d.alive]
+        return found
+
+    def strike(self, kinds: tuple[str, ...]) -> None:
+        """Do one thing that may happen in production."""
+        random = self.random
+        kind = random.choice(kinds)
+        self.say('FAULT', kind)
+        STRIKES[kind](self)
+
+    def heal(self) -> None:
+        """End all faults, and see that somebody is there."""
+        self.say('HEALED')
+        self.bus.heal()
+        self.base.out_until = 0.0
+        self.base.trouble = 0.0
+        for process in self.processes():
+            process.paused_until = min(process.paused_until, self.time)
+        for host in self.hosts:
+            self.at(self.random.uniform(0, 3), host.boot)
+        for index in range(len(self.drivers)):
+            self.at(self.random.uniform(0, 3), self.drive, index)
+
+    # Running
+
+    def settled(self) -> bool:
+        """Whether every flow has ended and no worker holds anything."""
+        return all(
+            row.flow.terminal for row in self.base.flows.values()
+        ) and not any(
+            host.spool
+            or host.worker is None
+            or not host.worker.alive
+            or host.worker.core.held()
+            for host in self.hosts
+        )
+
+    def settle(
+        self,
+        healed: float,
+        settles: float = SETTLES,
+    ) -> list[str]:
+        """Run to the end of the faults and on; return the violations."""
+        self.at(healed, self.heal)
+        self.run(healed, lambda: False)
+        self.run(healed + settles, self.settled)
+        self.ledger.finish()
+        if not self.ledger.violations:
+            held = [
+                (entry.request_uuid, entry.phase)
+                for host in self.hosts
+                if host.worker is not None
+                for entry in host.worker.core.held()
+            ]
+            if held:
+                self.ledger.violate('held for ever:', held)
+        return self.ledger.violations
+
+
+def _kill_worker(sim: Simulation) -> None:
+    host = sim.random.choice(sim.hosts)
+    host.crash()
+    sim.at(sim.random.choice((0.1, 3, 20, 60)), host.boot)
+
+
+def _drain(sim: Simulation) -> None:
+    host = sim.random.choice(sim.hosts)
+    if host.worker is not None and host.worker.alive:
+        process = host.worker
+        process.at(0.0, process.drain, sim.random.choice((1.0, 5.0, 30.0)))
+
+
+def _kill_engine(sim: Simulation) -> None:
+    index = sim.random.randrange(len(sim.drivers))
+    sim.kill_engine(index)
+    sim.at(sim.random.choice((0.1, 5, 40)), sim.drive, index)
+
+
+def _pause(sim: Simulation, limit: float = 90.0) -> None:
+    found = sim.processes()
+    if found:
+        process = sim.random.choice(found)
+        seconds = sim.random.choice((1, 7, sim.random.uniform(0, limit)))
+        sim.say(process.peer.incarnation, 'is paused for', seconds)
+        process.pause(seconds)
+
+
+def _cut(sim: Simulation) -> None:
+    random = sim.random
+    found = sim.processes()
+    if found:
+        name = random.choice(found).peer.name
+        ways = random.choice((('in',), ('out',), ('in', 'out')))
+        seconds = random.choice((3, 20, random.uniform(0, 300)))
+        keeps = random.random() < 0.5
+        for way in ways:
+            sim.bus.cut(name, way, seconds, keeps)
+
+
+def _split(sim: Simulation) -> None:
+    random = sim.random
+    a = random.choice(sim.hosts).name
+    b = f'e{random.randrange(len(sim.drivers))}.1'
+    seconds = random.choice((3, 20, random.uniform(0, 80)))
+    keeps = random.random() < 0.5
+    for pair in random.choice((((a, b),), ((b, a),), ((a, b), (b, a)))):
+        sim.bus.cut(*pair, seconds, keeps)
+
+
+def _broker(sim: Simulation) -> None:
+    random = sim.random
+    seconds = random.choice((5, 30, 60))
+    keeps = random.random() < 0.5
+    names = [host.name for host in sim.hosts]
+    names += [f'e{i}.1' for i in range(len(sim.drivers))]
+    for name in names:
+        sim.bus.cut(name, 'in', seconds, keeps)
+        sim.bus.cut(name, 'out', seconds, keeps)
+
+
+def _database(sim: Simulation) -> None:
+    sim.base.out_until = sim.time + sim.random.choice((2, 20, 90))
+
+
+def _cancel(sim: Simulation) -> None:
+    if not sim.base.flows:
+        return
+    row = sim.random.choice(list(sim.base.flows.values()))
+    row.asked = True
+    for found in sim.drivers:
+        if found is not None and found.alive:
+            found.at(0.0, found.ask_cancel, row.flow.uuid)
+
+
+STRIKES: dict[str, Callable[[Simulation], None]] = {
+    'kill worker': _kill_worker,
+    'drain': _drain,
+    'kill engine': _kill_engine,
+    'pause': _pause,
+    'cut': _cut,
+    'split': _split,
+    'broker': _broker,
+    'database': _database,
+    'cancel': _cancel,
+}
+
+
+def chaos(seed: int, trace: bool = False) -> Simulation:
+    """Everything at once, in doses that differ by seed."""
+    sim = Simulation(
+        seed,
+        engines=1 + seed % 3,
+        hosts=2 + seed % 2,
+        slots=1 + seed % 3,
+        trace=trace,
+    )
+    random = sim.random
+    sim.bus.faults = bus.Faults(
+        loss=random.choice((0, 0, 0.02, 0.1, 0.4)),
+        duplication=random.choice((0, 0.05, 0.3)),
+        slow=random.choice((0, 0, 0.05, 0.2)),
+        slow_by=random.choice((2, 20, 3000)),
+        keeps=random.random() < 0.5,
+    )
+    sim.base.trouble = random.choice((0, 0, 0.02, 0.2))
+    kinds = tuple(
+        random.sample(sorted(STRIKES), random.randint(1, len(STRIKES)))
+    )
+    for _ in range(random.randint(1, 3)):
+        sim.at(random.uniform(0, 10), sim.random_flow)
+    horizon = random.choice((20.0, 60.0, 200.0))
+    for _ in range(random.randint(1, 6)):
+        sim.at(random.uniform(0, horizon), sim.strike, kinds)
+    sim.healed = horizon
+    return sim
+
+
+def run_chaos(seed: int, trace: bool = False) -> Simulation:
+    """Run one random seed to its end."""
+    sim = chaos(seed, trace)
+    sim.settle(sim.healed)
+    return sim
