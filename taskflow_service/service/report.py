@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
+import os
 import time
 import typing
 
@@ -66,7 +67,9 @@ def set_up(
     gmr.TextGuruMeditation.register_section(
         'Running requests', lambda: _Section(running())
     )
-    gmr.TextGuruMeditation.setup_autorun(version, conf=conf)
+    gmr.TextGuruMeditation.setup_autorun(
+        version, service_name=f'taskflow-worker-{os.getpid()}', conf=conf
+    )
 
 
 class _Section(base.ReportModel):
