@@ -29,6 +29,7 @@ import typing
 from taskflow_service import exceptions
 from taskflow_service.persistence import models
 from taskflow_service.persistence import ownership
+from taskflow_service.persistence import queries
 from taskflow_service.persistence import unit
 
 
@@ -189,3 +190,39 @@ class Connection(abc.ABC):
     @abc.abstractmethod
     def get_atoms_for_flow(self, fd_uuid: str) -> Iterator[models.AtomDetail]:
         """Read the atoms of a flow."""
+
+    @abc.abstractmethod
+    def find_flows(
+        self, state: queries.Several = None, **options: typing.Any
+    ) -> list[queries.FlowSummary]:
+        """Read a page of flows, without metadata and atoms.
+
+        :param state: a state, or several
+        :param options: the fields of
+            :class:`~taskflow_service.persistence.queries.FlowQuery`
+        """
+
+    @abc.abstractmethod
+    def find_atoms(
+        self, state: queries.Several = None, **options: typing.Any
+    ) -> list[queries.AtomSummary]:
+        """Read a page of atoms, without results and failures.
+
+        :param state: a state, or several
+        :param options: the fields of
+            :class:`~taskflow_service.persistence.queries.AtomQuery`
+        """
+
+    @abc.abstractmethod
+    def ask(self, flow_uuid: str, what: str) -> None:
+        """Ask a flow's owner for 'cancel', 'cancel_keep' or 'suspend'.
+
+        The owner hears of it at its next renewal. Raises NotFound, and
+        InvalidState for a flow that has ended and that nobody runs.
+        """
+
+    @abc.abstractmethod
+    def store_late(self, late: queries.LateOutcome) -> queries.Late:
+        """Keep an outcome that came too late as evidence, in one transaction
+        with the reading that its request is not its atom's current one.
+        """

@@ -31,6 +31,8 @@ import typing
 from taskflow_service import exceptions
 from taskflow_service.persistence import base
 from taskflow_service.persistence import models
+from taskflow_service.persistence import ownership
+from taskflow_service.persistence import queries
 from taskflow_service.persistence import rows
 from taskflow_service.persistence import unit
 
@@ -82,6 +84,27 @@ class Store(typing.Protocol):
         tries: Sequence[unit.TryRow],
     ) -> None:
         """Replace the tries of these atoms."""
+
+    def find_flows(
+        self, query: queries.FlowQuery
+    ) -> list[queries.FlowSummary]:
+        """Read a page of flows."""
+
+    def find_atoms(
+        self, query: queries.AtomQuery
+    ) -> list[queries.AtomSummary]:
+        """Read a page of atoms."""
+
+    def ask(self, uuid: str, what: str) -> bool:
+        """Ask something of a flow; False if none such is there to hear."""
+
+    def store_late(
+        self, late: queries.LateOutcome, packed: typing.Any
+    ) -> queries.Late:
+        """Keep an outcome that is not a current request's."""
+
+    def owner_name(self, owner: str) -> str | None:
+        """Read what an owner is called."""
 
     def delete_book(self, uuid: str) -> bool:
         """Delete a book with all it holds; False if there is none such."""
@@ -221,6 +244,22 @@ class RowConnection(base.Connection):
             for row in page:
                 yield self._book(row, lazy)
 
+    def find_flows(
+        self, state: queries.Several = None, **options: typing.Any
+    ) -> list[queries.FlowSummary]:
+        """Read a page of flows, without metadata and atoms."""
+        query = queries.flow_query(state, **options)
+        with self._reading() as store:
+            return store.find_flows(query)
+
+    def find_atoms(
+        self, state: queries.Several = None, **options: typing.Any
+    ) -> list[queries.AtomSummary]:
+        """Read a page of atoms, without results and failures."""
+        query = queries.atom_query(state, **options)
+        with self._reading() as store:
+            return store.find_atoms(query)
+
     # -- writing ----------------------------------------------------------
 
     def save_logbook(self, book: models.LogBook) -> models.LogBook:
@@ -322,6 +361,23 @@ class RowConnection(base.Connection):
             _put(store, flow_uuid, [row], tries)
         return atom_detail
 
+    def ask(self, flow_uuid: str, what: str) -> None:
+        """Ask a flow's owner for 'cancel', 'cancel_keep' or 'suspend'."""
+        queries.check_ask(what)
+        with self._writing() as store:
+            if store.ask(flow_uuid, what):
+                return
+            row = store.read_flow(flow_uuid)
+        if row is None:
+            raise not_found('flow details', flow_uuid)
+        raise queries.not_askable(flow_uuid, rows.flow_field(row, 'state'))
+
+    def store_late(self, late: queries.LateOutcome) -> queries.Late:
+        """Keep an outcome that came too late as evidence."""
+        packed = self._backend.pack(late.outcome)
+        with self._writing() as store:
+            return store.store_late(late, packed)
+
     def destroy_logbook(self, book_uuid: str) -> None:
         """Delete a logbook and all it holds; NotFound if unknown."""
         with self._writing() as store:
@@ -354,17 +410,8 @@ def _refusal(store: Store, flow_uuid: str) -> Exception:
     row = store.read_flow(flow_uuid)
     if row is None:
         return not_found('flow details', flow_uuid)
-    return owned(flow_uuid, rows.flow_field(row, 'owner'))
-
-
-def owned(flow_uuid: str, owner: str | None) -> exceptions.FlowOwned:
-    """Make the error of one who would write what another process runs."""
-    return exceptions.FlowOwned(
-        f'Flow {flow_uuid} is run by process {owner}; wait for it to end, or '
-        'ask it to stop with connection.ask()',
-        flow_uuid=flow_uuid,
-        owner=owner,
-    )
+    owner = rows.flow_field(row, 'owner')
+    return ownership.owned(flow_uuid, owner, store.owner_name(owner))
 
 
 def _refuse_change(

@@ -62,9 +62,9 @@ class Lease(typing.NamedTuple):
 
     #: Counts up from a number that is never 0.
     renewals: int
-    claims: int
     #: Seconds for which it has to be unchanged before its flows are taken.
     length: float
+    name: str | None
 
 
 class Proof(enum.Enum):
@@ -87,8 +87,8 @@ class Registry(typing.Protocol):
     def stand(self, flow_uuid: str) -> Standing | None:
         """Read who owns a flow; None if there is no such flow."""
 
-    def lease(self, owner: str) -> Lease | None:
-        """Read an owner's row; None if it is missing."""
+    def owners(self) -> Mapping[str, Lease]:
+        """Read the rows of all owners: one for each process."""
 
     def renew(self, owner: str, name: str, length: float) -> tuple[int, bool]:
         """Raise the owner's counter of renewals; insert a missing row.
@@ -147,14 +147,13 @@ class _Watch:
     A missing row counts as 0 renewals: no owner ever writes that number.
     """
 
-    def __init__(
-        self, owner: str, renewals: int, length: float, now: float
-    ) -> None:
-        self.owner = owner
-        self.renewals = renewals
-        self.length = length
+    __slots__ = ('length', 'name', 'renewals', 'since')
+
+    def __init__(self, lease: Lease | None, length: float, now: float) -> None:
+        self.renewals = 0 if lease is None else lease.renewals
+        self.length = length if lease is None else lease.length
+        self.name = None if lease is None else lease.name
         self.since = now
-        self.last = now
 
 
 class Ownership:
@@ -190,9 +189,13 @@ class Ownership:
         self._clock = clock
         self._lock = threading.Lock()
         self._beat = threading.Lock()
+        self._looking = threading.Lock()
         self._driven: dict[str, _Driven] = {}
         self._claiming: set[str] = set()
         self._told: dict[str, str] = {}
+        self._watches: dict[str, _Watch] = {}
+        self._looked: float | None = None
+        self._adopting = False
         self._renewed: float | None = None
         self._verified: int | None = None
         self._failing = False
@@ -232,7 +235,9 @@ class Ownership:
         """
         with self._lock:
             if flow_uuid in self._driven or flow_uuid in self._claiming:
-                raise _owned(flow_uuid, self.owner, f'{self.name} (this one)')
+                raise owned(
+                    flow_uuid, self.owner, f'{self.name}, which is this one'
+                )
             self._claiming.add(flow_uuid)
         try:
             self._start()
@@ -251,72 +256,69 @@ class Ownership:
             timeout = self._claim_timeout
         started = self._clock.monotonic()
         pause = self.heartbeat / 3
-        watch: _Watch | None = None
         while True:
             standing = self._registry.stand(flow_uuid)
             if standing is None:
                 raise exceptions.NotFound(
                     f"No flow details found with uuid '{flow_uuid}'"
                 )
-            proof, watch = self._proof(standing, watch)
-            if proof is not None and self._take(
-                flow_uuid, standing, proof, watch
-            ):
+            proof = self._proof(standing.owner)
+            if proof is not None and self._take(flow_uuid, standing, proof):
                 return unit.Claim(flow_uuid, standing.epoch + 1, standing.turn)
             waited = self._clock.monotonic() - started
+            watch = self._watches.get(standing.owner or '')
             limit = timeout
             if limit is None:
-                limit = self._patience(watch) + pause
+                length = self.lease if watch is None else watch.length
+                limit = max(length, self.lease) + self.heartbeat
             if waited >= limit:
-                raise _owned(flow_uuid, standing.owner, standing.owner)
+                name = watch.name if watch is not None else None
+                raise owned(flow_uuid, standing.owner, name)
             self._pause(min(pause, limit - waited))
 
-    def _patience(self, watch: _Watch | None) -> float:
-        """How long to wait where nothing is configured."""
-        length = self.lease
-        if watch is not None:
-            length = max(length, watch.length)
-        return length + self.heartbeat
-
-    def _proof(
-        self, standing: Standing, watch: _Watch | None
-    ) -> tuple[Proof | None, _Watch | None]:
-        """Find a reason to claim a flow, going on with what was watched."""
-        owner = standing.owner
+    def _proof(self, owner: str | None) -> Proof | None:
+        """Find a reason to claim a flow of this owner."""
         if owner is None:
-            return Proof.RELEASED, None
+            return Proof.RELEASED
         if owner == self.owner:
-            return Proof.OWN, None
+            return Proof.OWN
         if self._proven_dead(owner):
-            return Proof.DEAD, None
-        before = self._clock.monotonic()
-        lease = self._registry.lease(owner)
+            return Proof.DEAD
+        return Proof.SILENT if self._is_silent(owner) else None
+
+    def _is_silent(self, owner: str) -> bool:
+        """Look at the owners; whether this one has been silent for a lease."""
+        with self._looking:
+            began = self._clock.monotonic()
+            self._look(owner)
+            watch = self._watches[owner]
+            return began - watch.since >= watch.length
+
+    def _look(self, owner: str | None = None) -> None:
+        """Bring the watches up to date; ``owner`` is watched from now on."""
+        leases = self._registry.owners()
         now = self._clock.monotonic()
-        renewals = 0 if lease is None else lease.renewals
-        length = self.lease if lease is None else lease.length
-        if (
-            watch is None
-            or (watch.owner, watch.renewals) != (owner, renewals)
+        if self._looked is None or now - self._looked > self.heartbeat:
             # Something kept this process from looking; the same may have
-            # kept the owner from renewing.
-            or now - watch.last > self.heartbeat
-        ):
-            return None, _Watch(owner, renewals, length, now)
-        watch.last = now
-        watch.length = length
-        if before - watch.since >= length:
-            return Proof.SILENT, watch
-        return None, watch
+            # kept the owners from renewing.
+            self._watches.clear()
+        self._looked = now
+        for each in {*leases, *self._watches, *filter(None, [owner])}:
+            lease = leases.get(each)
+            watch = self._watches.get(each)
+            renewals = 0 if lease is None else lease.renewals
+            if watch is None or watch.renewals != renewals:
+                self._watches[each] = _Watch(lease, self.lease, now)
 
     def _take(
         self,
         flow_uuid: str,
         standing: Standing,
         proof: Proof,
-        watch: _Watch | None,
     ) -> bool:
         if not self.good():
             self.beat()
+        watch = self._watches.get(standing.owner or '')
         if not self._registry.take(
             flow_uuid,
             standing,
@@ -340,6 +342,17 @@ class Ownership:
             raise exceptions.StorageFailure(
                 'The persistence backend was closed while a flow was claimed'
             )
+
+    # -- adopting --------------------------------------------------------
+
+    def adopt(self) -> None:
+        """Keep watching the other owners, also while nothing is driven."""
+        self._adopting = True
+        self._start()
+
+    def is_gone(self, owner: str) -> bool:
+        """Whether a claim of this owner's flows would succeed at once."""
+        return self._proof(owner) not in (None, Proof.OWN)
 
     # -- giving up -------------------------------------------------------
 
@@ -375,21 +388,31 @@ class Ownership:
                 self._thread.start()
 
     def _keep(self) -> None:
-        """Beat until stopped; a process that drives nothing keeps nothing."""
+        """Keep until stopped; a process that drives nothing keeps nothing."""
         while True:
-            deadline = clocks.Monotonic(
-                self._clock.monotonic() + self.heartbeat
-            )
-            if self._clock.wait(self._stop, deadline):
+            # Twice as often as is needed, so that no two looks at the other
+            # owners are more than a heartbeat apart.
+            deadline = self._clock.monotonic() + self.heartbeat / 2
+            if self._clock.wait(self._stop, clocks.Monotonic(deadline)):
                 return
-            if not self._driven and not self._claiming:
+            if not (self._driven or self._claiming or self._adopting):
                 continue
             try:
-                self.beat()
+                if self._is_due():
+                    self.beat()
+                with self._looking:
+                    self._look()
             except Exception as error:
+                # Any: the next beat may succeed, and nobody else renews.
                 if not self._failing:
                     self._failing = True
                     LOG.warning('The owner lease was not renewed: %s', error)
+
+    def _is_due(self) -> bool:
+        return (
+            self._renewed is None
+            or self._clock.monotonic() - self._renewed >= self.heartbeat * 0.9
+        )
 
     def beat(self) -> None:
         """Renew the lease, verify what is driven, hear what is asked.
@@ -462,11 +485,13 @@ class Ownership:
             LOG.debug('The row of owner %s stays: %s', self.owner, error)
 
 
-def _owned(
+def owned(
     flow_uuid: str, owner: str | None, name: str | None
 ) -> exceptions.FlowOwned:
+    """Make the error of one who would have what another process runs."""
+    who = f'{name} ({owner})' if name else owner
     return exceptions.FlowOwned(
-        f'Flow {flow_uuid} is run by process {name}; wait for it to end, or '
+        f'Flow {flow_uuid} is run by process {who}; wait for it to end, or '
         'ask it to stop with connection.ask()',
         flow_uuid=flow_uuid,
         owner=owner,

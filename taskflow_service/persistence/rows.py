@@ -27,6 +27,7 @@ import datetime
 import typing
 
 from taskflow_service.persistence import models
+from taskflow_service.persistence import queries
 from taskflow_service.persistence import unit
 
 Row = Sequence[typing.Any]
@@ -91,6 +92,13 @@ _ATOM_VALUES = tuple(
     (name, _ATOM_INDEX[name])
     for name in ('failure', 'revert_results', 'revert_failure')
 )
+_FLOW_SUMMARY = tuple(
+    _FLOW_INDEX['parent' if name == 'book_uuid' else name]
+    for name in queries.FlowSummary._fields
+)
+_ATOM_SUMMARY = tuple(
+    _ATOM_INDEX[name] for name in queries.AtomSummary._fields
+)
 ATOM_FLOW = _ATOM_INDEX['flow_uuid']
 ATOM_UUID = _ATOM_INDEX['uuid']
 ATOM_KIND = _ATOM_INDEX['kind']
@@ -104,6 +112,16 @@ def flow_field(row: Row, name: str) -> typing.Any:
 def atom_field(row: Row, name: str) -> typing.Any:
     """Read a column of an atom's row."""
     return row[_ATOM_INDEX[name]]
+
+
+def flow_summary(row: Row) -> queries.FlowSummary:
+    """Turn a flow's row into its summary."""
+    return queries.FlowSummary(*(row[at] for at in _FLOW_SUMMARY))
+
+
+def atom_summary(row: Row) -> queries.AtomSummary:
+    """Turn an atom's row into its summary."""
+    return queries.AtomSummary(*(row[at] for at in _ATOM_SUMMARY))
 
 
 def _packed(value: typing.Any, pack: Pack) -> typing.Any:

@@ -19,11 +19,13 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 import contextlib
 import functools
 import os
 import pathlib
 import threading
+import time
 import typing
 
 from oslo_config import cfg
@@ -40,6 +42,7 @@ from taskflow_service.persistence import unit
 from taskflow_service.persistence.backends.sqlalchemy import dialects
 from taskflow_service.persistence.backends.sqlalchemy import migration
 from taskflow_service.persistence.backends.sqlalchemy import owners
+from taskflow_service.persistence.backends.sqlalchemy import queries
 from taskflow_service.persistence.backends.sqlalchemy import statements
 from taskflow_service.persistence.backends.sqlalchemy import store
 from taskflow_service.persistence.backends.sqlalchemy import writer
@@ -278,6 +281,34 @@ class SQLAlchemyBackend(base.Backend):
     def release(self, claim: unit.Claim) -> None:
         """Give up a flow whose last change did not release it."""
         self.claims.release(claim)
+
+    def purge(
+        self,
+        before: float,
+        states: Sequence[str] | None = None,
+    ) -> Iterator[int]:
+        """Delete flows that ended before a time, batch by batch.
+
+        Yields how many flows went with each batch, each of which is a
+        transaction: a purge that was interrupted goes on where it was.
+        Books that are left empty go too, and rows of processes that own
+        nothing and have been gone for a day.
+        """
+        while True:
+            with self.writing() as conn:
+                done = queries.purge_batch(conn, before, states)
+            if not done:
+                break
+            yield done
+        with self.writing() as conn:
+            queries.purge_owners(conn, time.time() - 86400)
+
+    def count_ended(
+        self, before: float, states: Sequence[str] | None = None
+    ) -> int:
+        """Count the flows that a purge would delete."""
+        with self.reading() as conn:
+            return queries.count_ended(conn, before, states)
 
     def close(self) -> None:
         """Stop keeping flows and close all connections; idempotent."""

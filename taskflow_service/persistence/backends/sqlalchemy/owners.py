@@ -48,14 +48,16 @@ class Registry:
             row = conn.execute(query).first()
         return None if row is None else ownership.Standing(*row)
 
-    def lease(self, owner: str) -> ownership.Lease | None:
-        """Read an owner's row."""
+    def owners(self) -> Mapping[str, ownership.Lease]:
+        """Read the rows of all owners."""
         query = sa.select(
-            _OWNERS.c.renewals, _OWNERS.c.claims, _OWNERS.c.lease
-        ).where(_OWNERS.c.uuid == owner)
+            _OWNERS.c.uuid, _OWNERS.c.renewals, _OWNERS.c.lease, _OWNERS.c.name
+        )
         with self._reading() as conn:
-            row = conn.execute(query).first()
-        return None if row is None else ownership.Lease(*row)
+            return {
+                row[0]: ownership.Lease(*row[1:])
+                for row in conn.execute(query)
+            }
 
     def renew(self, owner: str, name: str, length: float) -> tuple[int, bool]:
         """Raise the owner's counter of renewals; insert a missing row."""

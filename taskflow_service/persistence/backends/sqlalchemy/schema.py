@@ -115,11 +115,11 @@ flows = sa.Table(
     sa.Index(None, 'parent', 'created_at', 'uuid'),
     sa.Index(None, 'state', 'next_action_at'),
     sa.Index(None, 'state', 'ended_at'),
-    sa.Index(None, 'state', 'created_at'),
+    sa.Index(None, 'state', 'created_at', 'uuid'),
     sa.Index(None, 'ended_at'),
     sa.Index(None, 'created_at', 'uuid'),
     sa.Index(None, 'owner'),
-    sa.Index(None, 'name'),
+    sa.Index(None, 'name', 'created_at', 'uuid'),
     **_MYSQL,
 )
 

@@ -20,8 +20,12 @@ import typing
 
 import sqlalchemy as sa
 
+from taskflow_service.persistence import queries
 from taskflow_service.persistence import rows
 from taskflow_service.persistence import unit
+from taskflow_service.persistence.backends.sqlalchemy import (
+    queries as sql_queries,
+)
 from taskflow_service.persistence.backends.sqlalchemy import schema
 from taskflow_service.persistence.backends.sqlalchemy import statements
 
@@ -168,6 +172,36 @@ class Store:
         self._dialect.put_tries(
             self._conn, [(flow_uuid, *row) for row in tries]
         )
+
+    def find_flows(
+        self, query: queries.FlowQuery
+    ) -> list[queries.FlowSummary]:
+        """Read a page of flows."""
+        return sql_queries.find_flows(self._conn, query)
+
+    def find_atoms(
+        self, query: queries.AtomQuery
+    ) -> list[queries.AtomSummary]:
+        """Read a page of atoms."""
+        return sql_queries.find_atoms(self._conn, query)
+
+    def ask(self, uuid: str, what: str) -> bool:
+        """Ask something of a flow."""
+        return sql_queries.ask(self._conn, uuid, what)
+
+    def store_late(
+        self, late: queries.LateOutcome, packed: typing.Any
+    ) -> queries.Late:
+        """Keep an outcome that is not a current request's."""
+        return sql_queries.store_late(self._conn, late, packed)
+
+    def owner_name(self, owner: str) -> str | None:
+        """Read what an owner is called."""
+        table = schema.owners.c
+        name: str | None = self._conn.execute(
+            sa.select(table.name).where(table.uuid == owner)
+        ).scalar()
+        return name
 
     def delete_book(self, uuid: str) -> bool:
         """Delete a book; what it holds goes with it."""

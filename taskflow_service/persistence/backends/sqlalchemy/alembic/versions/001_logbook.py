@@ -99,11 +99,11 @@ def _books_and_flows() -> None:
     _index('tfs_flow_details', 'parent', 'created_at', 'uuid')
     _index('tfs_flow_details', 'state', 'next_action_at')
     _index('tfs_flow_details', 'state', 'ended_at')
-    _index('tfs_flow_details', 'state', 'created_at')
+    _index('tfs_flow_details', 'state', 'created_at', 'uuid')
     _index('tfs_flow_details', 'ended_at')
     _index('tfs_flow_details', 'created_at', 'uuid')
     _index('tfs_flow_details', 'owner')
-    _index('tfs_flow_details', 'name')
+    _index('tfs_flow_details', 'name', 'created_at', 'uuid')
 
 
 def _atoms_and_tries() -> None:
