@@ -154,7 +154,7 @@ class Description:
             request_uuid=work.request_uuid,
             flow_uuid=run.flow_uuid,
             flow_name=run.flow_name,
-            atom=task.name,
+            atom=str(task.name),
             task=work.kind.task,
             task_version=work.kind.version,
             action=messages.Action(request.action),
@@ -180,7 +180,7 @@ class Description:
                 'instead',
                 size=written.size,
                 reason='too large to travel',
-            ).of(task.name, 'arguments')
+            ).of(str(task.name), 'arguments')
         return written
 
     def _arguments(self, request: base.Request) -> str | None:
@@ -189,7 +189,7 @@ class Description:
         try:
             return self._codec.encode(request.arguments)
         except exceptions.ValueNotStorable as ex:
-            raise ex.of(request.task.name, 'arguments') from ex
+            raise ex.of(str(request.task.name), 'arguments') from ex
 
     def _text(self, value: typing.Any) -> str | None:
         return None if value is None else self._codec.encode(value)

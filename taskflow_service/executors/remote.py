@@ -22,14 +22,15 @@ threads of this process.
 from __future__ import annotations
 
 from collections.abc import Iterable
+import functools
 import typing
 
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from taskflow_service import clock as clock_mod
 from taskflow_service import exceptions
 from taskflow_service import task as task_mod
+import taskflow_service.conf
 from taskflow_service.executors import base
 from taskflow_service.executors import description
 from taskflow_service.executors import hub as hub_mod
@@ -50,11 +51,15 @@ PLACED = 'placed'
 class RemoteExecutor(base.Executor):
     """Has requests run by workers.
 
+    :param conf: None: defaults, as for TaskFlow's users
     :param workers_info: which topics serve which tasks (see ``Routing``);
         without it any worker that serves a task may have it
     :param topics: topics to which all tasks go, where there is no such map
     :param url: instead of ``[DEFAULT] transport_url``
     :param transport: TaskFlow's name for a transport: ``'memory'``
+    :param exchange: TaskFlow's word for ``[remote] namespace``, without conf
+    :param max_workers: threads for tasks that are marked for the engine
+    :param options: other options of the engine; not looked at
     :raises ConfigurationError: what is configured can carry no requests
     """
 
@@ -62,24 +67,27 @@ class RemoteExecutor(base.Executor):
 
     def __init__(
         self,
-        conf: cfg.ConfigOpts,
+        conf: cfg.ConfigOpts | None = None,
         workers_info: description.WorkersInfo | None = None,
         topics: Iterable[str] | None = None,
         url: str | None = None,
         transport: str | None = None,
+        exchange: str | None = None,
         max_workers: int | None = None,
-        clock: clock_mod.Clock = clock_mod.SYSTEM,
+        **options: typing.Any,
     ) -> None:
-        self._conf = conf
-        self._url = transport_mod.url_from(transport, url)
-        self._clock = clock
+        if conf is None:
+            conf = default_conf(exchange)
+        self.conf = conf
+        self._start_timeout = conf.remote.start_timeout
+        self.url = transport_mod.url_from(transport, url)
         self._codec = codec.Codec(conf)
         self._describe = description.Description(
             self._codec,
             description.Routing(workers_info, topics),
             conf.remote.max_message_size,
         )
-        self._hub = hub_mod.shared(conf, self._url)
+        self._hub = hub_mod.shared(conf, self.url)
         self._local = threads.ThreadsExecutor(max_workers=max_workers)
         #: What waits for a place, by flow; under the hub's lock.
         self._waiting: dict[str, set[records.Work]] = {}
@@ -220,7 +228,7 @@ class RemoteExecutor(base.Executor):
             self._describe.kind(request),
             (self, request),
             request.run.epoch,
-            self._conf.remote.start_timeout if limit is None else limit,
+            self._start_timeout if limit is None else limit,
         )
         request.private = work
         return work
@@ -341,6 +349,18 @@ class _LocalOffer:
     def put_back(self, request: base.Request) -> None:
         """Undo a ``take``."""
         self.left.insert(0, request)
+
+
+@functools.cache
+def default_conf(exchange: str | None = None) -> cfg.ConfigOpts:
+    """Return the process's configuration where nobody gave one."""
+    conf = cfg.ConfigOpts()
+    taskflow_service.conf.register_opts(conf)
+    transport_mod.register_opts(conf)
+    conf([], project='taskflow_service', default_config_files=[])
+    if exchange is not None:
+        conf.set_override('namespace', exchange, 'remote')
+    return conf
 
 
 def _stays(task: task_mod.Task) -> bool:

@@ -76,8 +76,8 @@ class Endpoint:
 
     @property
     def trouble(self) -> str | None:
-        """Why the last message could not be sent, None if it could."""
-        return self._sender.trouble
+        """Why messages cannot be sent or received, None if they can."""
+        return self._mailbox.trouble or self._sender.trouble
 
     def open(self) -> None:
         """Begin to listen; does not block."""

@@ -22,13 +22,19 @@ once, in order, by the server's only dispatching thread.
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Iterator
+import itertools
 import threading
+import typing
 
 from oslo_log import log as logging
 
 from taskflow_service.messaging import transport as transport_mod
 
 LOG = logging.getLogger(__name__)
+
+#: Seconds between attempts to listen, at most.
+_LONGEST_PAUSE = 10
 
 
 class Mailbox:
@@ -47,11 +53,15 @@ class Mailbox:
         if address.name is None:
             raise ValueError('a mailbox needs a name')
         self.address = address
-        self._server = transport.server(address.role, address.name, receive)
+        self._make = lambda: transport.server(
+            address.role, str(address.name), receive
+        )
+        self._server: typing.Any = None
         self._listening = threading.Event()
-        self._thread: threading.Thread | None = None
         self._closed = threading.Event()
-        self.error: Exception | None = None
+        self._thread: threading.Thread | None = None
+        #: Why the last attempt to listen failed.
+        self.trouble: str | None = None
 
     def open(self) -> None:
         """Begin to listen; does not block."""
@@ -74,17 +84,25 @@ class Mailbox:
         left behind in its daemon thread and closes if it ever gets there.
         """
         self._closed.set()
-        if self._listening.is_set() and self.error is None:
+        if self._listening.is_set():
             self._stop()
 
     def _listen(self) -> None:
-        try:
-            self._server.start(override_pool_size=1)
-        except Exception as ex:
-            LOG.exception('Cannot listen as %s', self.address.name)
-            self.error = ex
+        for pause in itertools.chain(range(1, _LONGEST_PAUSE), _forever()):
+            self._server = self._make()
+            try:
+                self._server.start(override_pool_size=1)
+                break
+            except Exception as ex:
+                # Refused, say for a wrong password; a broker that is not
+                # there blocks above instead.
+                self.trouble = str(ex) or type(ex).__name__
+                LOG.debug('Cannot listen', exc_info=True)
+            if self._closed.wait(pause):
+                return
+        self.trouble = None
         self._listening.set()
-        if self._closed.is_set() and self.error is None:
+        if self._closed.is_set():
             self._stop()
 
     def _stop(self) -> None:
@@ -93,3 +111,7 @@ class Mailbox:
             self._server.wait()
         except Exception:
             LOG.exception('Cannot stop listening as %s', self.address.name)
+
+
+def _forever() -> Iterator[int]:
+    return itertools.repeat(_LONGEST_PAUSE)

@@ -233,11 +233,15 @@ class Runner:
             job = self._work.get()
             if job is None:
                 return
-            end, text = self._body.run(
-                job.request,
-                job.cancellation,
-                lambda text, job=job: self._post(self._beat, job, text),
-                lambda job=job: job.verdict,
-            )
-            self._post(self._ended, job, end, text)
-            del job, text
+            self._perform(job)
+            # An idle thread keeps nothing of what it ran.
+            del job
+
+    def _perform(self, job: _Job) -> None:
+        end, text = self._body.run(
+            job.request,
+            job.cancellation,
+            lambda text: self._post(self._beat, job, text),
+            lambda: job.verdict,
+        )
+        self._post(self._ended, job, end, text)
