@@ -117,11 +117,14 @@ class SQLAlchemyBackend(base.Backend):
         return options
 
     @classmethod
-    def from_conf(cls, conf: cfg.ConfigOpts) -> SQLAlchemyBackend:
-        """Make it from [persistence] and [database]; connects and checks.
+    def described(
+        cls, conf: cfg.ConfigOpts, make_schema: bool = False
+    ) -> SQLAlchemyBackend:
+        """Make the backend of [persistence] and [database].
 
-        Without ``[database] connection`` it is a SQLite file under
-        ``state_path`` whose schema is made here.
+        Does not connect. Without ``[database] connection`` it is a SQLite
+        file under ``state_path``, whose schema is made on first use if
+        ``make_schema`` is.
         """
         options = {
             name: conf.database[ours]
@@ -133,8 +136,13 @@ class SQLAlchemyBackend(base.Backend):
         if not options['connection']:
             path = identity.state_path(conf)
             options['connection'] = f'sqlite:///{path / FILE_NAME}'
-            options['make_schema'] = True
-        made = cls(options, conf_opts=conf)
+            options['make_schema'] = make_schema
+        return cls(options, conf_opts=conf)
+
+    @classmethod
+    def from_conf(cls, conf: cfg.ConfigOpts) -> SQLAlchemyBackend:
+        """Make the backend of the configuration; connect and check it."""
+        made = cls.described(conf, make_schema=True)
         try:
             made.ready()
         except BaseException:
@@ -172,6 +180,16 @@ class SQLAlchemyBackend(base.Backend):
         except Exception as error:
             raise dialects.explain(error, self._engine.url) from error
 
+    def exists(self) -> bool:
+        """Whether there is anything to connect to: a SQLite file may not be.
+
+        To connect would make an empty one.
+        """
+        path = self._engine.url.database
+        if self._engine.dialect.name != 'sqlite' or not path:
+            return True
+        return path.startswith('file:') or pathlib.Path(path).exists()
+
     def ready(self) -> None:
         """Reach the database and check it, once; blocks.
 
@@ -184,10 +202,11 @@ class SQLAlchemyBackend(base.Backend):
                 self._upgrade()
             with self.connect() as conn:
                 migration.check(conn)
-                self._check_packet(conn)
+                self.check_server(conn)
             self._checked = True
 
-    def _check_packet(self, conn: sa.Connection) -> None:
+    def check_server(self, conn: sa.Connection) -> None:
+        """Raise ConfigurationError if the server takes no such values."""
         limit = dialects.packet_limit(conn)
         if limit is None or self._max_value_size <= limit // 2:
             return

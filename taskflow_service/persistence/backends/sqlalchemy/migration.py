@@ -56,6 +56,13 @@ def version(conn: sa.Connection) -> str | None:
     return context.get_current_revision()
 
 
+def is_known(found: str | None) -> bool:
+    """Whether this code knows a version; it knows that there is none."""
+    return found is None or any(
+        script.revision == found for script in _scripts().walk_revisions()
+    )
+
+
 def check(conn: sa.Connection) -> None:
     """Raise SchemaMismatch unless the database has the newest version.
 
@@ -70,8 +77,7 @@ def check(conn: sa.Connection) -> None:
             'The database has no logbook schema (this code needs version '
             f'{newest}): run taskflow-manage db sync'
         )
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if found in known:
+    if is_known(found):
         raise exceptions.SchemaMismatch(
             f'The schema of the database is version {found}, older than '
             f'version {newest} of this code: run taskflow-manage db sync'
@@ -97,8 +103,7 @@ def db_sync(conn: sa.Connection | sa.Engine, revision: str = 'head') -> None:
     with conn.begin():
         _lock(conn)
         found = version(conn)
-        known = {script.revision for script in _scripts().walk_revisions()}
-        if found is not None and found not in known:
+        if not is_known(found):
             check(conn)
         config.attributes['connection'] = conn
         alembic.command.upgrade(config, revision)
