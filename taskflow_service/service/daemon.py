@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 import logging
 import os
@@ -33,6 +34,9 @@ LOG = logging.getLogger(__name__)
 #: Seconds beyond the grace times in which a worker must have closed down.
 CLOSING_TIME = 30.0
 
+#: Seconds between two log lines that say what was done.
+SUMMARY_INTERVAL = 60.0
+
 
 class Worker(typing.Protocol):
     """What the daemon needs of a worker."""
@@ -40,11 +44,14 @@ class Worker(typing.Protocol):
     def start(self) -> None:
         """Begin to serve, or raise; blocks until the broker is reached."""
 
-    def stop(self) -> None:
-        """Drain and end; blocks."""
+    def stop(self, graceful: bool = True) -> None:
+        """Drain (or cancel what runs) and end; blocks."""
 
-    def wait(self) -> bool:
-        """Block until it has ended, by itself or by ``stop``."""
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until it was stopped or gave up by itself, or the timeout."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Count what was done so far, and ``running``."""
 
     def running(self) -> Sequence[tuple[report.Request, float]]:
         """List what runs, each with its start in seconds of the epoch."""
@@ -119,9 +126,16 @@ class WorkerProcess(processes.Child):
             self.failed(str(exc) or type(exc).__name__)
             return
         self.ready()
-        self._worker.wait()
+        counts = self._worker.counts()
+        while not self._worker.wait(SUMMARY_INTERVAL):
+            before, counts = counts, self._worker.counts()
+            done = report.summary(before, counts)
+            if done is not None:
+                LOG.info('In the last minute: %s', done)
         if not self._ending.is_set():
-            LOG.error('The worker of process %d has ended', os.getpid())
+            # It gave up; the next one starts from nothing.
+            LOG.error('Process %d gives up its worker', os.getpid())
+            self._worker.stop(graceful=False)
             identity.close_all()
             raise SystemExit(1)
 

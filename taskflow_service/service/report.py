@@ -10,16 +10,18 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""The Guru Meditation Report of a worker's process, on SIGUSR2.
+"""What a worker's process tells of itself: a line a minute, and a report.
 
-oslo.reports shows threads, stacks and configuration; ours is the section
-that an operator of workers looks for first: what runs, and since when.
+The Guru Meditation Report, on SIGUSR2, is oslo.reports': threads, stacks and
+configuration. Ours is the section that an operator of workers looks for
+first: what runs, and since when.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 import os
 import time
 import typing
@@ -70,6 +72,22 @@ def set_up(
     gmr.TextGuruMeditation.setup_autorun(
         version, service_name=f'taskflow-worker-{os.getpid()}', conf=conf
     )
+
+
+def summary(before: Mapping[str, int], now: Mapping[str, int]) -> str | None:
+    """Say what was done between two counts, None if nothing was.
+
+    A count under ``running`` is of now, all others are of everything so far.
+    """
+    done = [
+        f'{count - before.get(what, 0)} {what}'
+        for what, count in sorted(now.items())
+        if what != 'running' and count > before.get(what, 0)
+    ]
+    running = now.get('running', 0)
+    if not done and not running:
+        return None
+    return f'{", ".join(done) or "nothing ended"}; {running} running'
 
 
 class _Section(base.ReportModel):

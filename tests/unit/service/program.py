@@ -62,7 +62,7 @@ class Worker:
         if MODE == 'ends':
             self._stopped.set()
 
-    def stop(self):
+    def stop(self, graceful=True):
         say('stopping')
         if MODE.startswith('hangs'):
             threading.Event().wait()
@@ -70,8 +70,11 @@ class Worker:
         self._stopped.set()
         say('stopped')
 
-    def wait(self):
-        return self._stopped.wait()
+    def wait(self, timeout):
+        return self._stopped.wait(timeout)
+
+    def counts(self):
+        return {}
 
     def running(self):
         request = types.SimpleNamespace(
