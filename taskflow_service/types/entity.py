@@ -1,0 +1,34 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What takes part in something, so that others can tell who does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Entity:
+    """A kind (a conductor, a worker), a name, and what there is to know."""
+
+    def __init__(self, kind: str, name: str, metadata: Any) -> None:
+        self.kind = kind
+        self.name = name
+        self.metadata = metadata
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            'kind': self.kind,
+            'name': self.name,
+            'metadata': self.metadata,
+        }
