@@ -60,6 +60,17 @@ class _Derived(typing.Generic[_T]):
         return self._work_out(atom)
 
 
+def _checked(
+    inject: Mapping[str, typing.Any], who: str | None
+) -> Mapping[str, typing.Any]:
+    if not isinstance(inject, Mapping):
+        raise TypeError(
+            f'Atom {who} cannot inject {inject!r}: a dict by symbol is '
+            'expected'
+        )
+    return inject
+
+
 class Atom(abc.ABC):
     """A named unit of work with arguments, a result and a way back.
 
@@ -143,12 +154,7 @@ class Atom(abc.ABC):
             shared = signatures.binding_of(cls)
         self.name = shared.default_name if name is None else name
         if inject is not None:
-            if not isinstance(inject, Mapping):
-                raise TypeError(
-                    f'Invalid inject value {inject!r} for atom {self.name}: '
-                    'a dict is expected'
-                )
-            self.inject = inject
+            self.inject = _checked(inject, self.name)
         if provides is None:
             provides = self.default_provides
         if provides is not shared.default_provides:

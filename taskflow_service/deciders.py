@@ -48,16 +48,14 @@ class Depth(enum.StrEnum):
             return desired_depth
         if not isinstance(desired_depth, str):
             raise TypeError(
-                'Unexpected desired depth type, string type expected, not '
-                f'{type(desired_depth)}'
+                f'A decider depth is a string, not {desired_depth!r}'
             )
         try:
             return cls(desired_depth.upper())
         except ValueError:
             raise ValueError(
-                'Unexpected decider depth value, one of '
-                f'{sorted(depth.value for depth in cls)} (case-insensitive) '
-                f"is expected and not '{desired_depth}'"
+                f'{desired_depth!r} is not a decider depth: it is one of '
+                f'{[depth.value for depth in cls]}, in any case'
             ) from None
 
 

@@ -174,8 +174,8 @@ def _in_order(
 ) -> Arguments:
     if isinstance(symbols, str) or not isinstance(symbols, Sequence):
         raise TypeError(
-            f"Invalid rebind value '{symbols}' ({type(symbols)}) for atom "
-            f'{who}: a dict or a list is expected'
+            f'Invalid rebind value {symbols!r} for atom {who}: a dict by '
+            'argument or a list in the order of the arguments is expected'
         )
     arguments = dict(zip(required, symbols, strict=False))
     rest = symbols[len(required) :]
@@ -435,8 +435,8 @@ def save_as_of(provides: Provides | None) -> SaveAs:
     if isinstance(provides, Set):
         return {name: name for name in provides}
     raise TypeError(
-        'Atom provides parameter should be str, set or tuple/list, '
-        f'not {provides}'
+        f'An atom cannot provide {provides!r}: a string is expected, a list '
+        'or tuple, or a set'
     )
 
 

@@ -162,9 +162,9 @@ class FunctorTask(Task):
         inject: Mapping[str, typing.Any] | None = None,
     ) -> None:
         if not callable(execute):
-            raise ValueError('Function to use for executing must be callable')
+            raise ValueError(f'Cannot execute {execute!r}: not callable')
         if revert is not None and not callable(revert):
-            raise ValueError('Function to use for reverting must be callable')
+            raise ValueError(f'Cannot revert by {revert!r}: not callable')
         if name is None:
             name = reflection.get_callable_name(execute)
         super().__init__(name, provides=provides, inject=inject)
@@ -210,26 +210,24 @@ class _FunctorOverArguments(Task):
     ) -> None:
         if not callable(functor):
             raise ValueError(
-                f'Function to use for {self._purpose} must be callable'
+                f'Cannot {self._purpose} by {functor!r}: not callable'
             )
         accepted = signatures.Signature(functor)
         count = len(accepted.required) + len(accepted.optional)
         if count != self._arity:
             raise ValueError(
-                f'{count} arguments were provided. '
-                f'{self._purpose.capitalize()} functor must take exactly '
-                f'{self._arity} argument{"s" if self._arity > 1 else ""}.'
+                f'Cannot {self._purpose} by {functor!r}: it takes {count} '
+                f'arguments, not {self._arity}'
             )
         if isinstance(requires, str) or not isinstance(requires, Iterable):
             raise TypeError(
-                f'{type(requires)} type was provided for requires. Requires '
-                'must be an iterable.'
+                f'Symbols to {self._purpose} are a list, not {requires!r}'
             )
         requires = tuple(requires)
         if len(requires) < self._arity and self._arity > 1:
             raise ValueError(
-                f'{len(requires)} elements were provided. Requires must have '
-                f'at least {self._arity} elements.'
+                f'Symbols to {self._purpose} are at least {self._arity}, '
+                f'not {list(requires)}'
             )
         if name is None:
             name = reflection.get_callable_name(functor)
