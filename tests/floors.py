@@ -140,6 +140,8 @@ KEPT_TO = {
         'persistence.backends.sqlalchemy',
     ),
     'oslo_db': (
+        # Definitions of options only, which load neither.
+        'conf.database',
         'persistence.backends.impl_sqlalchemy',
         'persistence.backends.sqlalchemy',
     ),
