@@ -49,7 +49,6 @@ from collections.abc import Callable
 import datetime
 import decimal
 import re
-import threading
 from typing import Any
 from typing import NamedTuple
 from typing import TypeVar
@@ -69,10 +68,9 @@ class Codec(NamedTuple):
     decode: Callable[[Any], Any]
 
 
-# Replaced, never changed, so that they are read without a lock.
-_by_type: dict[type, Codec] = {}
-_by_name: dict[str, Codec] = {}
-_LOCK = threading.Lock()
+# No lock: each change is one operation of a dict, which Python does whole.
+_BY_TYPE: dict[type, Codec] = {}
+_BY_NAME: dict[str, Codec] = {}
 
 _NAME = re.compile(r'[A-Za-z_][\w-]*(\.[\w-]+)+', re.ASCII)
 
@@ -104,37 +102,33 @@ def register(
 
 
 def _add(cls: type, codec: Codec) -> None:
-    global _by_name
-    global _by_type
-    with _LOCK:
-        if cls in _by_type or codec.name in _by_name:
-            raise exceptions.Duplicate(
-                f'Type {cls.__qualname__} or the name {codec.name} is'
-                ' registered already'
-            )
-        _by_name = {**_by_name, codec.name: codec}
-        _by_type = {**_by_type, cls: codec}
+    if _BY_NAME.setdefault(codec.name, codec) is not codec:
+        raise exceptions.Duplicate(
+            f'A type is registered under {codec.name} already'
+        )
+    if _BY_TYPE.setdefault(cls, codec) is not codec:
+        del _BY_NAME[codec.name]
+        raise exceptions.Duplicate(
+            f'{cls.__qualname__} is registered already, as'
+            f' {_BY_TYPE[cls].name}'
+        )
 
 
 def unregister(cls: type) -> None:
     """Take a registration back; of a type without one, do nothing."""
-    global _by_name
-    global _by_type
-    with _LOCK:
-        codec = _by_type.get(cls)
-        if codec is not None and cls not in _BUILT_IN:
-            _by_type = {k: v for k, v in _by_type.items() if k is not cls}
-            _by_name = {k: v for k, v in _by_name.items() if v is not codec}
+    codec = None if cls in _BUILT_IN else _BY_TYPE.pop(cls, None)
+    if codec is not None:
+        _BY_NAME.pop(codec.name, None)
 
 
 def of_type(cls: type) -> Codec | None:
     """Return how a type is written; None if it is not registered."""
-    return _by_type.get(cls)
+    return _BY_TYPE.get(cls)
 
 
 def of_name(name: str) -> Codec | None:
     """Return what is written under a name; None if nobody registered it."""
-    return _by_name.get(name)
+    return _BY_NAME.get(name)
 
 
 def plain(value: Any) -> Any:
@@ -258,7 +252,7 @@ for _cls, _codec in {
 }.items():
     _add(_cls, _codec)
 
-_BUILT_IN = frozenset(_by_type) | {
+_BUILT_IN = frozenset(_BY_TYPE) | {
     type(None),
     bool,
     int,

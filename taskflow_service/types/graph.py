@@ -27,6 +27,7 @@ from collections.abc import Mapping
 import os
 import re
 from typing import Any
+from typing import Self
 from typing import TypeVar
 
 import networkx as nx
@@ -40,18 +41,18 @@ _DOT_WORDS = frozenset(
 )
 
 
-class Graph(nx.Graph):  # type: ignore[misc]
-    """An undirected graph that can be frozen and shown."""
+class _Shown:
+    """What both kinds of graph can do besides networkx's."""
 
-    def __init__(
-        self, incoming_graph_data: Any = None, name: str = ''
-    ) -> None:
-        super().__init__(incoming_graph_data, name=name)
-        self.frozen = False
+    #: How an edge is written between its ends.
+    _ARROW = '->'
 
-    def freeze(self) -> Graph:
+    frozen = False
+
+    def freeze(self) -> Self:
         """Let nobody change it any more; return it."""
-        return nx.freeze(self)  # type: ignore[no-any-return]
+        nx.freeze(self)
+        return self
 
     def export_to_dot(self) -> str:
         """Return it in the dot language."""
@@ -59,7 +60,10 @@ class Graph(nx.Graph):  # type: ignore[misc]
 
     def pformat(self) -> str:
         """Return it as lines of text."""
-        return os.linesep.join(_lines(self, '<->'))
+        return os.linesep.join(self._lines())
+
+    def _lines(self) -> list[str]:
+        return _lines(self, self._ARROW)
 
     def add_edge(
         self,
@@ -69,7 +73,8 @@ class Graph(nx.Graph):  # type: ignore[misc]
         **attr: Any,
     ) -> None:
         """Add an edge, with attributes from a dict, keywords or both."""
-        super().add_edge(u, v, **{**(attr_dict or {}), **attr})
+        parent: Any = super()
+        parent.add_edge(u, v, **{**(attr_dict or {}), **attr})
 
     def add_node(
         self,
@@ -78,25 +83,40 @@ class Graph(nx.Graph):  # type: ignore[misc]
         **attr: Any,
     ) -> None:
         """Add a node, with attributes from a dict, keywords or both."""
-        super().add_node(n, **{**(attr_dict or {}), **attr})
+        parent: Any = super()
+        parent.add_node(n, **{**(attr_dict or {}), **attr})
 
-    def fresh_copy(self) -> Graph:
+    def fresh_copy(self) -> Self:
         """Return an empty graph of this kind."""
         return type(self)()
 
 
-class DiGraph(nx.DiGraph):  # type: ignore[misc]
-    """A directed graph that can be frozen and shown."""
+class Graph(_Shown, nx.Graph):  # type: ignore[misc]
+    """An undirected graph that can be frozen and shown."""
+
+    _ARROW = '<->'
 
     def __init__(
         self, incoming_graph_data: Any = None, name: str = ''
     ) -> None:
         super().__init__(incoming_graph_data, name=name)
-        self.frozen = False
 
-    def freeze(self) -> DiGraph:
-        """Let nobody change it any more; return it."""
-        return nx.freeze(self)  # type: ignore[no-any-return]
+
+class DiGraph(_Shown, nx.DiGraph):  # type: ignore[misc]
+    """A directed graph that can be frozen and shown, with its cycles."""
+
+    def __init__(
+        self, incoming_graph_data: Any = None, name: str = ''
+    ) -> None:
+        super().__init__(incoming_graph_data, name=name)
+
+    def _lines(self) -> list[str]:
+        cycles = list(nx.cycles.recursive_simple_cycles(self))
+        lines = [*super()._lines(), f'Cycles: {len(cycles)}']
+        for cycle in cycles:
+            ring = ' --> '.join(map(str, (*cycle, cycle[0])))
+            lines.append(f'  {ring}')
+        return lines
 
     def get_edge_data(self, u: Any, v: Any, default: Any = None) -> Any:
         """Return a copy of an edge's attributes; default if it is not."""
@@ -131,43 +151,6 @@ class DiGraph(nx.DiGraph):  # type: ignore[misc]
                     seen.add(node)
                     queue.append(node)
                     yield node
-
-    def export_to_dot(self) -> str:
-        """Return it in the dot language."""
-        return _to_dot(self)
-
-    def pformat(self) -> str:
-        """Return it, and the cycles in it, as lines of text."""
-        lines = _lines(self, '->')
-        cycles = list(nx.cycles.recursive_simple_cycles(self))
-        lines.append(f'Cycles: {len(cycles)}')
-        for cycle in cycles:
-            ring = ' --> '.join(map(str, (*cycle, cycle[0])))
-            lines.append(f'  {ring}')
-        return os.linesep.join(lines)
-
-    def add_edge(
-        self,
-        u: Any,
-        v: Any,
-        attr_dict: Mapping[str, Any] | None = None,
-        **attr: Any,
-    ) -> None:
-        """Add an edge, with attributes from a dict, keywords or both."""
-        super().add_edge(u, v, **{**(attr_dict or {}), **attr})
-
-    def add_node(
-        self,
-        n: Any,
-        attr_dict: Mapping[str, Any] | None = None,
-        **attr: Any,
-    ) -> None:
-        """Add a node, with attributes from a dict, keywords or both."""
-        super().add_node(n, **{**(attr_dict or {}), **attr})
-
-    def fresh_copy(self) -> DiGraph:
-        """Return an empty graph of this kind."""
-        return type(self)()
 
 
 class OrderedGraph(Graph):

@@ -13,9 +13,9 @@
 """Who wants to hear of what, and telling them.
 
 A flow has a notifier and every task may have one, but few have anyone who
-listens: an unheard notifier is one slot, and notifying it one comparison.
-The table of listeners is never changed, only replaced, so that whoever
-notifies reads it without a lock while others register.
+listens: an unheard notifier has no table, and notifying it is one comparison.
+There is no lock: each change is one operation of a dict or a list, which
+Python does whole, and whoever notifies takes a copy first.
 """
 
 from __future__ import annotations
@@ -27,14 +27,10 @@ from collections.abc import Mapping
 import contextlib
 import copy
 import logging
-import threading
 from typing import Any
 from typing import Self
 
 LOG = logging.getLogger(__name__)
-
-# Registering is rare: one lock for all of them instead of one for each.
-_LOCK = threading.Lock()
 
 _Callback = Callable[..., Any]
 _Filter = Callable[[dict[str, Any]], Any]
@@ -115,16 +111,14 @@ class Notifier:
     Its length is the number of its listeners.
     """
 
-    __slots__ = ('_topics',)
-
     #: Who registers for this hears of every event.
     ANY = '*'
 
     #: Keywords that every callback gets and no listener may bring.
     RESERVED_KEYS = ('details',)
 
-    def __init__(self) -> None:
-        self._topics: dict[str, tuple[Listener, ...]] | None = None
+    # A table of its own is made by the first who registers.
+    _topics: dict[str, list[Listener]] | None = None
 
     def __len__(self) -> int:
         return sum(map(len, (self._topics or {}).values()))
@@ -152,8 +146,7 @@ class Notifier:
 
     def reset(self) -> None:
         """Forget all listeners."""
-        with _LOCK:
-            self._topics = None
+        vars(self).pop('_topics', None)
 
     def notify(
         self, event_type: str, details: Mapping[str, Any] | None
@@ -170,8 +163,8 @@ class Notifier:
         if not self.can_trigger_notification(event_type):
             LOG.debug('%r is not an event that can happen', event_type)
             return
-        listeners = topics.get(self.ANY, ()) + topics.get(event_type, ())
-        for listener in listeners:
+        listeners = topics.get(self.ANY, ()), topics.get(event_type, ())
+        for listener in (*listeners[0], *listeners[1]):
             try:
                 listener(event_type, dict(details or ()))
             except Exception:
@@ -207,18 +200,20 @@ class Notifier:
         for key in self.RESERVED_KEYS:
             if kwargs and key in kwargs:
                 raise KeyError(f'Keyword {key!r} is reserved')
-        with _LOCK:
-            if self.is_registered(event_type, callback, details_filter):
-                raise ValueError(
-                    f'{callback!r} is already registered for {event_type!r}'
-                    ' with an equivalent filter'
-                )
-            topics = dict(self._topics or ())
-            topics[event_type] = (
-                *topics.get(event_type, ()),
-                Listener(callback, args, kwargs, details_filter),
+        if self.is_registered(event_type, callback, details_filter):
+            raise ValueError(
+                f'{callback!r} is already registered for {event_type!r}'
+                ' with an equivalent filter'
             )
-            self._topics = topics
+        listener = Listener(callback, args, kwargs, details_filter)
+        self._own_topics().setdefault(event_type, []).append(listener)
+
+    def _own_topics(self) -> dict[str, list[Listener]]:
+        topics = self._topics
+        if topics is None:
+            # Of two who come first one makes it, and both get the same.
+            topics = vars(self).setdefault('_topics', {})
+        return topics
 
     def deregister(
         self,
@@ -227,40 +222,29 @@ class Notifier:
         details_filter: _Filter | None = None,
     ) -> bool:
         """Take a callback back; return whether it was there."""
-        with _LOCK:
-            topics = dict(self._topics or ())
-            before = topics.get(event_type, ())
-            after = tuple(
-                listener
-                for listener in before
-                if not listener.is_equivalent(callback, details_filter)
-            )
-            if len(after) == len(before):
-                return False
-            if after:
-                topics[event_type] = after
-            else:
-                del topics[event_type]
-            self._topics = topics
-            return True
+        listeners = (self._topics or {}).get(event_type, [])
+        for listener in (*listeners,):
+            if listener.is_equivalent(callback, details_filter):
+                listeners.remove(listener)
+                return True
+        return False
 
     def deregister_event(self, event_type: str) -> int:
         """Take back all callbacks of an event; return how many there were."""
-        with _LOCK:
-            topics = dict(self._topics or ())
-            removed = topics.pop(event_type, ())
-            self._topics = topics
-            return len(removed)
+        return len((self._topics or {}).pop(event_type, ()))
 
     def copy(self) -> Self:
         """Return a notifier with the same listeners and a life of its own."""
-        # The table is shared until one of the two replaces its own.
-        return copy.copy(self)
+        twin = copy.copy(self)
+        if self._topics is not None:
+            twin._topics = dict(self.listeners_iter())
+        return twin
 
     def listeners_iter(self) -> Iterator[tuple[str, list[Listener]]]:
         """Iterate over the events and their listeners."""
-        for event_type, listeners in (self._topics or {}).items():
-            yield event_type, list(listeners)
+        for event_type, listeners in (*(self._topics or {}).items(),):
+            if listeners:
+                yield event_type, list(listeners)
 
     def can_be_registered(self, event_type: str) -> bool:
         """Tell whether one may register for an event."""
@@ -274,12 +258,9 @@ class Notifier:
 class RestrictedNotifier(Notifier):
     """A notifier for which only some events exist."""
 
-    __slots__ = ('_allow_any', '_events')
-
     def __init__(
         self, watchable_events: Iterable[str], allow_any: bool = True
     ) -> None:
-        super().__init__()
         self._events = tuple(watchable_events)
         self._allow_any = allow_any
 
