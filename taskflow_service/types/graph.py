@@ -234,6 +234,9 @@ def _dot_id(value: Any) -> str:
     text = str(value)
     if _DOT_ID.fullmatch(text) and text.lower() not in _DOT_WORDS:
         return text
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        # The text of atoms and flows comes in quotes already.
+        text = text[1:-1]
     return _quoted(text)
 
 
