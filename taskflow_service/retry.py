@@ -39,8 +39,8 @@ from taskflow_service.types import failure as failure_mod
 class Decision(enum.StrEnum):
     """What happens after a failure."""
 
-    #: Revert the flow that is controlled, then ask the controller of the
-    #: flow around it.
+    #: Revert the flow that is controlled, unless the controller of the flow
+    #: around it decides otherwise.
     REVERT = 'REVERT'
     #: Revert everything, whatever controllers there are around.
     REVERT_ALL = 'REVERT_ALL'
