@@ -13,13 +13,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
+from tests.simulation import mutations
 from tests.simulation import scenarios
 
 
 def main() -> None:
-    sim = scenarios.run_chaos(int(sys.argv[1]), trace=True)
+    seed, scenario, rule = [
+        *sys.argv[1:],
+        *('0', 'chaos', '')[len(sys.argv) - 1 :],
+    ]
+    with mutations.broken(rule) if rule else contextlib.nullcontext():
+        sim = scenarios.run(scenario, int(seed), trace=True)
     for line in sim.log or ():
         print(line)
     for violation in sim.ledger.violations:

@@ -55,6 +55,8 @@ class Ledger:
         self.runs: dict[tuple[str, str], list[Run]] = collections.defaultdict(
             list
         )
+        #: What ran lately on each worker.
+        self.here: dict[str, list[Run]] = collections.defaultdict(list)
         self.violations: list[str] = []
         self.counts: collections.Counter[str] = collections.Counter()
         base.on_commit = self.committed
@@ -74,12 +76,29 @@ class Ledger:
         self._world.say(worker.peer.incarnation, 'starts', request)
         if request.request_uuid not in self._base.current:
             self.violate('started but never committed:', request)
+        self._room(run)
         earlier = self.runs[key]
         for other in earlier:
             self._compare(run, other)
         earlier.append(run)
         self.counts[f'runs {request.action}'] += 1
         return run
+
+    def _room(self, run: Run) -> None:
+        """Count what runs on the same worker: no more than its slots."""
+        extra = run.request.action is not Action.EXECUTE
+        beside = [
+            other
+            for other in self.here[run.worker.peer.incarnation]
+            if other.until > run.since and other.dies > run.since
+        ]
+        same = sum(
+            (other.request.action is not Action.EXECUTE) == extra
+            for other in beside
+        )
+        if same >= (1 if extra else run.worker.slots):
+            self.violate('more than there are slots:', run.request)
+        self.here[run.worker.peer.incarnation] = [*beside, run]
 
     def _compare(self, run: Run, other: Run) -> None:
         request, before = run.request, other.request

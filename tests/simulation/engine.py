@@ -35,14 +35,19 @@ class Driven:
         self.epoch = row.epoch
         self.turn = row.turn
         self.events: list = []
-        #: Those that a commit under way is to record.
+        #: Those that a commit under way is to record, and what it places.
         self.flying: list = []
+        self.starting: list[records.Work] = []
         #: Work that waits or has a place, and open work, by atom.
         self.waiting: dict[int, records.Work] = {}
         self.placed: list[records.Work] = []
         self.open: dict[str, records.Work] = {}
         self.busy = False
         self.cancelled = False
+
+    def settle(self, placed: list[records.Work]) -> None:
+        """Take note that the fate of placed work is known."""
+        self.starting = [w for w in self.starting if w not in placed]
 
 
 class Engine(bus.Process):
@@ -113,7 +118,7 @@ class Engine(bus.Process):
             self._placed(work)
         for event in self.core.events():
             self._happened(event)
-        for peer in self.core.due():
+        for peer in self.core.due(self.now):
             if peer.incarnation not in self._sending:
                 orders = self.core.orders(peer.incarnation, self.now)
                 if orders is not None:
@@ -135,8 +140,11 @@ class Engine(bus.Process):
 
     def _placed(self, work: records.Work) -> None:
         driven, _index = work.tag
-        driven.placed.append(work)
-        self._wake(driven)
+        if self.driven.get(driven.flow.uuid) is driven:
+            driven.placed.append(work)
+            self._wake(driven)
+        else:
+            self.core.release([work])
 
     def _happened(self, event: records.Event) -> None:
         self.world.say(self.peer.incarnation, 'event', event)
@@ -235,6 +243,7 @@ class Engine(bus.Process):
         )
         driven.busy = True
         driven.flying = events
+        driven.starting += placed
         self.base.run(
             self,
             lambda: self.base.commit(unit),
@@ -265,9 +274,7 @@ class Engine(bus.Process):
                         staged.atoms[key], End.FAILED, None, self.max_losses
                     )
                 continue
-            atom = next(
-                (a for a in staged.atoms if a.request_uuid == key), None
-            )
+            atom = self.find(staged, key)
             if atom is not None and atom.running:
                 staged.outcome(
                     atom,
@@ -281,6 +288,13 @@ class Engine(bus.Process):
                 # Not current, or recorded already: a repeated one.
                 late.append(outcome)
         return late, recorded
+
+    def find(self, flow: flows.Flow, request_uuid: str) -> flows.Atom | None:
+        """Find the atom whose current request it is."""
+        for atom in flow.atoms:
+            if atom.request_uuid == request_uuid:
+                return atom
+        return None
 
     def _want(self, driven: Driven, staged: flows.Flow) -> None:
         """Keep in line exactly what wants a request."""
@@ -367,6 +381,7 @@ class Engine(bus.Process):
                 idempotent=work.kind.idempotent,
                 arguments=str(index),
             )
+        driven.settle(placed)
         self.core.start(placed, self.now)
         self.core.recorded(recorded)
         for outcome in late:
@@ -395,6 +410,7 @@ class Engine(bus.Process):
                 placed, events, _late, _recorded = staged
                 driven.busy = False
                 driven.flying = []
+                driven.settle(placed)
                 driven.events = events + driven.events
                 self.core.release(placed)
                 if row.turn != driven.turn:
@@ -512,6 +528,7 @@ class Engine(bus.Process):
             [
                 *driven.waiting.values(),
                 *driven.placed,
+                *driven.starting,
                 *driven.open.values(),
             ],
             [

@@ -49,6 +49,8 @@ class Simulation(bus.World):
         if trace:
             self.log = []
         self.timing = timing or link.Timing()
+        #: When the faults end.
+        self.horizon = 0.0
         self.base = database.Database(self)
         self.ledger = checks.Ledger(self, self.base)
         self.drivers: list[engine.Engine | None] = []
@@ -287,15 +289,137 @@ def chaos(seed: int, trace: bool = False) -> Simulation:
     )
     for _ in range(random.randint(1, 3)):
         sim.at(random.uniform(0, 10), sim.random_flow)
-    horizon = random.choice((20.0, 60.0, 200.0))
+    sim.horizon = random.choice((20.0, 60.0, 200.0))
     for _ in range(random.randint(1, 6)):
-        sim.at(random.uniform(0, horizon), sim.strike, kinds)
-    sim.healed = horizon
+        sim.at(random.uniform(0, sim.horizon), sim.strike, kinds)
     return sim
 
 
-def run_chaos(seed: int, trace: bool = False) -> Simulation:
-    """Run one random seed to its end."""
-    sim = chaos(seed, trace)
-    sim.settle(sim.healed)
+def loss_alone(seed: int, trace: bool = False) -> Simulation:
+    """A bus that loses two messages in a hundred, and nothing else."""
+    sim = Simulation(seed, engines=1, hosts=2, trace=trace)
+    sim.bus.faults = bus.Faults(loss=0.02)
+    for _ in range(3):
+        sim.at(sim.random.uniform(0, 5), sim.random_flow, 3.0)
+    sim.horizon = 60.0
+    return sim
+
+
+def crowd(seed: int, trace: bool = False) -> Simulation:
+    """Three engines and many wide flows for one or two slots.
+
+    Much is handed back or comes twice, and late, so that only promises and
+    numbers keep it apart.
+    """
+    sim = Simulation(seed, engines=3, hosts=1 + seed % 2, slots=1, trace=trace)
+    random = sim.random
+    sim.bus.faults = bus.Faults(
+        loss=random.choice((0.05, 0.2, 0.4)),
+        duplication=0.5,
+        slow=0.3,
+        slow_by=random.choice((2, 8, 20)),
+        keeps=True,
+    )
+    for _ in range(5):
+        sim.at(random.uniform(0, 3), sim.random_flow, 3.0)
+    sim.horizon = 100.0
+    for _ in range(random.randint(0, 3)):
+        sim.at(random.uniform(0, 60), sim.strike, ('drain', 'pause', 'cut'))
+    return sim
+
+
+def pauses(seed: int, trace: bool = False) -> Simulation:
+    """Every process is stopped now and then, engines often."""
+    sim = Simulation(seed, engines=3, hosts=2, slots=1, trace=trace)
+    random = sim.random
+    sim.bus.faults = bus.Faults(
+        loss=random.choice((0.0, 0.1, 0.3)),
+        duplication=0.2,
+        slow=random.choice((0.0, 0.1)),
+        slow_by=random.choice((5, 60)),
+        keeps=True,
+    )
+    for _ in range(4):
+        sim.at(random.uniform(0, 40), sim.random_flow, 8.0)
+    sim.horizon = 200.0
+    for _ in range(12):
+        sim.at(random.uniform(0, 120), _pause_engine, sim)
+    for _ in range(3):
+        sim.at(random.uniform(0, 120), sim.strike, ('pause', 'kill engine'))
+    return sim
+
+
+def _pause_engine(sim: Simulation) -> None:
+    found = sim.random.choice(sim.drivers)
+    if found is not None:
+        found.pause(sim.random.choice((14, 20, 35, 60)))
+
+
+def cut_off(seed: int, trace: bool = False) -> Simulation:
+    """A worker with long tasks loses its link for longer than anyone waits."""
+    sim = Simulation(seed, engines=1, hosts=2, trace=trace)
+    random = sim.random
+    for _ in range(2):
+        task = random.choice(('t.once', 't.probed'))
+        sim.add_flow(
+            [
+                flows.Spec(
+                    'a0', task, (), False, task == 't.probed', 400.0, False
+                )
+            ]
+        )
+    host = random.choice(sim.hosts)
+    for way in ('in', 'out'):
+        sim.at(
+            random.uniform(5, 20),
+            sim.bus.cut,
+            host.name,
+            way,
+            300.0,
+            random.random() < 0.5,
+        )
+    sim.horizon = 330.0
+    return sim
+
+
+def blips(seed: int, trace: bool = False) -> Simulation:
+    """The broker goes away for less than anyone should mind."""
+    sim = Simulation(seed, engines=1 + seed % 2, hosts=2, trace=trace)
+    random = sim.random
+    for _ in range(2):
+        sim.at(random.uniform(0, 5), sim.random_flow, 60.0)
+    for _ in range(random.randint(1, 2)):
+        sim.at(random.uniform(5, 60), _broker, sim)
+    sim.horizon = 150.0
+    return sim
+
+
+def stalls(seed: int, trace: bool = False) -> Simulation:
+    """A database whose transactions end late, or nobody knows how."""
+    sim = Simulation(seed, engines=2, hosts=2, trace=trace)
+    sim.base.trouble = 0.3
+    for _ in range(3):
+        sim.at(sim.random.uniform(0, 5), sim.random_flow, 3.0)
+    sim.horizon = 100.0
+    return sim
+
+
+SCENARIOS: dict[str, Callable[[int, bool], Simulation]] = {
+    scenario.__name__: scenario
+    for scenario in (
+        chaos,
+        loss_alone,
+        crowd,
+        pauses,
+        cut_off,
+        blips,
+        stalls,
+    )
+}
+
+
+def run(name: str, seed: int, trace: bool = False) -> Simulation:
+    """Run one seed of a scenario to its end."""
+    sim = SCENARIOS[name](seed, trace)
+    sim.settle(sim.horizon)
     return sim

@@ -19,6 +19,7 @@ from taskflow_service.protocol import link
 from taskflow_service.protocol import messages
 from taskflow_service.protocol.messages import Action
 from taskflow_service.protocol.messages import End
+from taskflow_service.protocol.worker import fence
 from taskflow_service.protocol.worker import machine
 from taskflow_service.protocol.worker import records
 from tests.simulation import bus
@@ -109,6 +110,7 @@ class Worker(bus.Process):
             predecessors={p.incarnation: p.clean for p in host.past},
             spooled=list(host.spool.values()),
         )
+        self.slots = host.public.slots
         self.runs: dict[str, checks.Run] = {}
         self.draining = False
         self._sending: set[str] = set()
@@ -129,7 +131,7 @@ class Worker(bus.Process):
         self._poke()
 
     def _tick(self) -> None:
-        self.at(self.host.timing.heartbeat / 3, self._tick)
+        self.at(self.host.timing.heartbeat / 5, self._tick)
         self._decide()
 
     def _poke(self) -> None:
@@ -143,9 +145,11 @@ class Worker(bus.Process):
         for request in step.start:
             # A hop of its own: a pause may come between the two.
             self.at(self.world.random.uniform(0, 0.002), self._start, request)
-        for request_uuid, _reason in step.cancel:
+        for request_uuid, reason in step.cancel:
+            # Whoever is cut off has no time to be polite.
+            patience = 0.2 if reason == fence.REASON else 2.0
             self.at(
-                self.world.random.uniform(0.1, 2.0),
+                self.world.random.uniform(0, patience),
                 self._cancelled,
                 request_uuid,
             )

@@ -26,7 +26,7 @@ The loop's side::
 The bus's side, after every batch of messages and at least once a second::
 
     tick = engine.tick(now)  # tick.cast to oneself, tick.who to all
-    for worker in engine.due():  # whose last send is done
+    for worker in engine.due(now):  # whose last send is done
         orders = engine.orders(worker.incarnation, now)
         if orders and not engine.may_send(orders, now):  # at the very last
             orders = orders.harmless()

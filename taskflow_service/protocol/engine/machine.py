@@ -201,9 +201,9 @@ class Engine:
 
     # The bus's side
 
-    def due(self) -> list[messages.Peer]:
+    def due(self, now: Boottime) -> list[messages.Peer]:
         """List the workers to which orders should go."""
-        return self._dispatch.due()
+        return self._dispatch.due(now)
 
     def orders(
         self, incarnation: str, now: Boottime

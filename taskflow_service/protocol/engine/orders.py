@@ -217,18 +217,24 @@ class Dispatch:
             if line.works and peer.serves(kind)
         }
 
-    def due(self) -> list[messages.Peer]:
+    def due(self, now: Boottime) -> list[messages.Peer]:
         """List the workers to which orders should go."""
+        binding = self._owner.may_bind(now)
         return [
-            peer.peer for peer in self._peers.known.values() if self._due(peer)
+            peer.peer
+            for peer in self._peers.known.values()
+            if self._due(peer, binding)
         ]
 
-    def _due(self, peer: records.Peer) -> bool:
-        if peer.answer or peer.ask or peer.unsent:
+    def _due(self, peer: records.Peer, binding: bool) -> bool:
+        if peer.answer or peer.ask:
             return True
-        for pending in (peer.attaches, peer.recalls, peer.cancels):
-            if any(said.seq is None for said in pending.values()):
+        if binding:
+            if peer.unsent:
                 return True
+            for pending in (peer.attaches, peer.recalls, peer.cancels):
+                if any(said.seq is None for said in pending.values()):
+                    return True
         if peer.recorded and (
             peer.draining or len(peer.recorded) >= MANY_RECORDED
         ):
@@ -244,7 +250,8 @@ class Dispatch:
     ) -> messages.Orders | None:
         """Build the orders for a worker; None if there is nothing to say."""
         peer = self._peers.known.get(incarnation)
-        if peer is None or not self._due(peer):
+        binding = self._owner.may_bind(now)
+        if peer is None or not self._due(peer, binding):
             return None
         demand = self._demand(peer)
         concerned = (
@@ -256,7 +263,6 @@ class Dispatch:
                 peer.answer = False
                 return None
         self._seq += 1
-        binding = self._owner.may_bind(now)
         orders = messages.Orders(
             sender=self._me,
             to=incarnation,
