@@ -75,8 +75,10 @@ def retried(run: Run, retry: int) -> list[int]:
     run.active.pop(retry, None)
     run.state[retry] = states.RETRYING
     run.intention[retry] = states.EXECUTE
+    region = run.plan.region(retry)
+    run.moved.append(region)
     reset = []
-    for node in run.plan.region(retry)[1:]:
+    for node in region[1:]:
         run.remaining[node] = len(run.plan.predecessors[node])
         if run.plan.is_atom(node):
             run.intention[node] = states.EXECUTE

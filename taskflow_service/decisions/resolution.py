@@ -119,6 +119,7 @@ def begin_region(run: Run, retry: int, again: bool) -> None:
     for inner in [r for r in run.active if r in region]:
         del run.active[inner]
     run.active[retry] = again
+    run.moved.append(region)
     successors, is_atom = run.plan.successors, run.plan.is_atom
     for node in region:
         run.undo[node] = len(successors[node])

@@ -53,6 +53,7 @@ class Run:
         'defer_reverts',
         'intention',
         'last',
+        'moved',
         'never_resolve',
         'plan',
         'questions',
@@ -95,6 +96,8 @@ class Run:
         self.questions: collections.deque[events.Question] = (
             collections.deque()
         )
+        #: Regions whose atoms' intentions or states the core has changed.
+        self.moved: list[range] = []
         #: Every atom is done or ignored.
         self.complete = False
         #: Nothing more may be started: a revert failed, or resolving is off.
@@ -151,6 +154,12 @@ class Run:
             if state == _SUCCESS or state == _FAILURE or node in self.again:
                 return node
         return -1
+
+    def has_work(self) -> bool:
+        """Whether anything could be started, asked or decided."""
+        return bool(
+            self.ready or self.undoable or self.controllers or self.questions
+        )
 
     def take_controller(self) -> tuple[int, events.Turn] | None:
         """Pop the retry that acts next, None if there is none."""

@@ -10,3 +10,14 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
+"""What is known of a running flow.
+
+``record`` holds it, ``binding`` finds arguments in it, ``ledger`` commits
+it, and ``facade`` is TaskFlow's ``Storage`` over the three.
+"""
+
+from __future__ import annotations
+
+from taskflow_service.storage.facade import Storage
+
+__all__ = ('Storage',)

@@ -141,6 +141,30 @@ class Record:
             if found is not None:
                 self._fill(found, self.strangers.pop(name))
 
+    def reload(self, detail: models.FlowDetail) -> None:
+        """Take over what the logbook holds, which is newer."""
+        self.state = detail.state
+        self.meta = detail.meta
+        for atom in detail:
+            node = self.index.get(atom.name)
+            if node is None:
+                self._keep(atom)
+            else:
+                self._clear(node)
+                self._fill(node, atom)
+
+    def _clear(self, node: int) -> None:
+        self.results[node] = NOTHING
+        for column in (
+            self.failures,
+            self.revert_results,
+            self.revert_failures,
+            self.metas,
+            self.requests,
+            self.packed,
+        ):
+            typing.cast(dict[int, typing.Any], column).pop(node, None)
+
     def ensure(self, atom: atom_mod.Atom) -> int:
         """Return the atom's node; make one if there is none."""
         node = self.index.get(atom.name)
@@ -215,6 +239,26 @@ class Record:
         """Have the row of an atom written."""
         if self.tracks:
             self.dirty.add(node)
+
+    def outcome(self, node: int) -> typing.Any:
+        """What a revert is given: the result, or the failure."""
+        if node in self.failures:
+            return self.failures[node]
+        result = self.results[node]
+        return None if result is NOTHING else result
+
+    def keep_request(self, request: typing.Any) -> None:
+        """Keep where a request is, for who must find it again."""
+        self.requests[request.node] = (
+            str(request.action),
+            request.request_uuid,
+            request.worker,
+            request.incarnation,
+            request.start_by,
+            request.finish_by,
+            request.not_before,
+        )
+        self.touch(request.node)
 
     # What a turn stages
 

@@ -1,0 +1,95 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What all engines are to their users."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+import typing
+
+from taskflow_service.persistence import base as persistence_base
+from taskflow_service.persistence import models
+from taskflow_service import storage as storage_mod
+from taskflow_service.types import notifier as notifier_mod
+
+
+class Engine(abc.ABC):
+    """Runs one flow.
+
+    :ivar notifier: tells of the flow's states
+    :ivar atom_notifier: tells of the atoms' states
+    """
+
+    def __init__(
+        self,
+        flow: typing.Any,
+        flow_detail: models.FlowDetail,
+        backend: persistence_base.Backend | None,
+        options: Mapping[str, typing.Any] | None,
+    ) -> None:
+        self._flow = flow
+        self._flow_detail = flow_detail
+        self._backend = backend
+        self._options = dict(options or {})
+        self._notifier = notifier_mod.Notifier()
+        self._atom_notifier = notifier_mod.Notifier()
+
+    @property
+    def notifier(self) -> notifier_mod.Notifier:
+        """Who tells of the flow's states."""
+        return self._notifier
+
+    @property
+    def atom_notifier(self) -> notifier_mod.Notifier:
+        """Who tells of the atoms' states."""
+        return self._atom_notifier
+
+    @property
+    def options(self) -> dict[str, typing.Any]:
+        """The options it was made with."""
+        return self._options
+
+    @property
+    @abc.abstractmethod
+    def storage(self) -> storage_mod.Storage:
+        """The values and states of the flow."""
+
+    @property
+    @abc.abstractmethod
+    def statistics(self) -> dict[str, typing.Any]:
+        """What the last run did and how long it took."""
+
+    @abc.abstractmethod
+    def compile(self) -> None:
+        """Work out what depends on what; done once."""
+
+    @abc.abstractmethod
+    def prepare(self) -> None:
+        """Make sure that all atoms are stored; done once."""
+
+    @abc.abstractmethod
+    def validate(self) -> None:
+        """Make sure that every atom will find what it requires."""
+
+    @abc.abstractmethod
+    def run(self) -> None:
+        """Run the flow to its end, in this thread; blocks."""
+
+    @abc.abstractmethod
+    def suspend(self) -> None:
+        """Have the flow stop between tasks; returns at once."""
+
+    @abc.abstractmethod
+    def reset(self) -> None:
+        """Put every atom back to where it was before the first run."""

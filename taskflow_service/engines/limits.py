@@ -1,0 +1,182 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""How long things of one flow may take, and what happens then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import functools
+import time
+import typing
+
+from taskflow_service import clock as clock_mod
+from taskflow_service import exceptions
+from taskflow_service.executors import base as executors_base
+from taskflow_service import task as task_mod
+from taskflow_service.types import failure as ft
+
+if typing.TYPE_CHECKING:
+    from taskflow_service.engines import turn
+
+Monotonic = clock_mod.Monotonic
+Request = executors_base.Request
+
+#: Seconds that a cancelled task in a thread is given to end by itself.
+CANCEL_GRACE = 5.0
+
+
+class Limits:
+    """Deadlines, timeouts and delays of one flow, as its timers.
+
+    ``waiting`` are the atoms that go on by themselves after a delay.
+    """
+
+    def __init__(self, drive: turn.Drive) -> None:
+        self.drive = drive
+        self.waiting: set[int] = set()
+        self._tries: dict[int, tuple[int, Monotonic]] = {}
+        self._heard: dict[int, Monotonic] = {}
+
+    @property
+    def _now(self) -> Monotonic:
+        return self.drive.clock.monotonic()
+
+    def _at(self, seconds: float, call: Callable[[], object]) -> None:
+        self.drive.timers.at(Monotonic(self._now + seconds), call)
+
+    def wait(
+        self, node: int, due: Monotonic, call: Callable[[], object]
+    ) -> None:
+        """Let an atom go on at a time."""
+        self.waiting.add(node)
+
+        def go_on() -> None:
+            self.waiting.discard(node)
+            call()
+
+        self.drive.timers.at(due, go_on)
+
+    # The flow
+
+    def flow(self) -> None:
+        """Have the flow cancelled at its deadline."""
+        deadline = self.drive.ledger.deadline
+        if deadline is not None:
+            self._at(deadline - time.time(), self._flow_overdue)
+
+    def _flow_overdue(self) -> None:
+        drive = self.drive
+        drive.cancel(
+            exceptions.DeadlineExceeded(
+                f'Flow {drive.flow_name!r} ({drive.flow_uuid}) had not ended '
+                f'at its deadline'
+            ),
+            revert=True,
+        )
+
+    # Tasks
+
+    def start(self, request: Request) -> None:
+        """Watch over a request that starts."""
+        task = request.task
+        if task.run_timeout is not None:
+            error = exceptions.RunTimeout(
+                f'{self._what(request)} ran for longer than its run timeout '
+                f'of {task.run_timeout} s'
+            )
+            self._at(
+                task.run_timeout,
+                functools.partial(self._overrun, request, error),
+            )
+        if task.heartbeat_timeout is not None:
+            self._heard[request.node] = self._now
+            self._at(
+                task.heartbeat_timeout,
+                functools.partial(self._listen, request),
+            )
+
+    def _what(self, request: Request) -> str:
+        return (
+            f'{request.action.capitalize()} of task {request.task.name!r} of '
+            f'flow {self.drive.flow_uuid}'
+        )
+
+    def _current(self, request: Request) -> bool:
+        return self.drive.requests.get(request.node) is request
+
+    def alive(self, request: Request) -> None:
+        """Take note of a sign of life."""
+        if request.task.heartbeat_timeout is not None:
+            self._heard[request.node] = self._now
+
+    def _listen(self, request: Request) -> None:
+        if not self._current(request):
+            return
+        allowed = typing.cast(float, request.task.heartbeat_timeout)
+        silent = self._now - self._heard[request.node]
+        if silent < allowed:
+            self._at(
+                allowed - silent, functools.partial(self._listen, request)
+            )
+            return
+        error = exceptions.HeartbeatTimeout(
+            f'{self._what(request)} gave no sign of life for its heartbeat '
+            f'timeout of {allowed} s'
+        )
+        self._overrun(request, error)
+
+    def _overrun(self, request: Request, error: Exception) -> None:
+        if self._current(request):
+            self._stop(request, ft.Failure.from_exception(error), str(error))
+
+    def _stop(self, request: Request, why: ft.Failure, reason: str) -> None:
+        if request.timed_out is None:
+            request.timed_out = why
+        self.drive.executor.cancel(request, reason)
+        if not self.drive.executor.enforces:
+            self._at(
+                self.drive.engine.options.get('cancel_grace', CANCEL_GRACE),
+                functools.partial(self.drive.give_up, request, why),
+            )
+
+    def cancel_all(self, reason: str) -> None:
+        """Cancel every request that executes; reverts are let end."""
+        for request in list(self.drive.requests.values()):
+            if request.action is executors_base.Action.EXECUTE:
+                why = ft.Failure.from_exception(
+                    exceptions.Cancelled(
+                        f'{self._what(request)} was cancelled: {reason}',
+                        reason=reason,
+                    )
+                )
+                self._stop(request, why, reason)
+
+    def revert_again(self, node: int) -> bool:
+        """Have a failed revert tried again later, if its task wants that."""
+        task = typing.cast(task_mod.Task, self.drive.plan.items[node])
+        backoff = getattr(task, 'revert_backoff', None)
+        if backoff is None:
+            return False
+        tries, began = self._tries.get(node, (0, self._now))
+        tries += 1
+        self._tries[node] = tries, began
+        delay = backoff.delay_for(tries, self.drive.controllers.rng)
+        if not backoff.allows(self._now - began, delay):
+            return False
+
+        def again() -> None:
+            self.drive.run.again.add(node)
+            self.drive.run.offer_revert(node)
+
+        self.wait(node, Monotonic(self._now + delay), again)
+        return True

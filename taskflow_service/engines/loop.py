@@ -1,0 +1,337 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The loop: outcomes in, one commit, requests out; for many flows at once.
+
+``engine.run()`` drives a private loop in its caller's thread. A shared loop
+has a thread of its own and any number of flows; where a flow calls user code
+(listeners, deciders, retry controllers) that part of its turn runs in a
+small pool, in order per flow, so that what is slow holds up only its own.
+"""
+
+from __future__ import annotations
+
+from concurrent import futures
+import logging
+import threading
+import typing
+
+from taskflow_service import clock as clock_mod
+from taskflow_service.engines import commits as commits_mod
+from taskflow_service.engines import inbox as inbox_mod
+from taskflow_service.engines import timers as timers_mod
+from taskflow_service.engines import turn as turn_mod
+from taskflow_service import exceptions
+from taskflow_service.executors import base as executors_base
+
+if typing.TYPE_CHECKING:
+    from oslo_config import cfg
+
+    from taskflow_service.engines import engine as engine_mod
+
+LOG = logging.getLogger(__name__)
+
+Drive = turn_mod.Drive
+_Moved = dict[Drive, list[executors_base.Outcome]]
+Request = executors_base.Request
+
+#: Threads of a shared loop in which user code of its flows runs.
+CALLBACK_THREADS = 4
+
+#: Seconds after which user code that is not back is named in the log.
+SLOW = 5.0
+
+
+class Turns:
+    """What private and shared loops have in common: the turn itself."""
+
+    def __init__(self, clock: clock_mod.Clock | None = None) -> None:
+        self.clock = clock or clock_mod.SystemClock()
+        self.inbox = inbox_mod.Inbox(self.clock)
+        self.drives: dict[str, Drive] = {}
+        self.executors: dict[int, executors_base.Executor] = {}
+        self.alarms = timers_mod.Timers()
+        self.commits = commits_mod.Commits(self.clock)
+
+    def adopt(self, drive: Drive) -> None:
+        """Take a flow in; its executor delivers to the inbox."""
+        self.drives[drive.flow_uuid] = drive
+        self.executors[id(drive.executor)] = drive.executor
+
+    def poke(self, drive: Drive) -> None:
+        """Have a flow take its turn though nothing of it ended."""
+        self.inbox.put(drive)
+
+    def alarm(self, drive: Drive, due: clock_mod.Monotonic) -> None:
+        """Have a flow take its turn at a time."""
+        self.alarms.at(due, lambda: self.inbox.put(drive))
+
+    def wait(self) -> None:
+        """Block until something happened, or some timer is due."""
+        if self.inbox:
+            return
+        deadline = self.alarms.due
+        for executor in self.executors.values():
+            executor.idle()
+            due = executor.next_deadline()
+            if due is not None and (deadline is None or due < deadline):
+                deadline = clock_mod.Monotonic(due)
+        self.inbox.wait(deadline)
+
+    def collect(self) -> tuple[_Moved, list[typing.Any]]:
+        """Take what happened, by flow, in the order in which it did.
+
+        The second value is what concerns no flow yet.
+        """
+        if self.alarms:
+            self.alarms.ring(self.clock.monotonic())
+        moved: _Moved = {}
+        others = []
+        for item in self.inbox.take():
+            if type(item) is executors_base.Outcome:
+                drive = item.request.run
+                if not drive.finished:
+                    moved.setdefault(drive, []).append(item)
+            elif type(item) is not Drive:
+                others.append(item)
+            elif not item.finished:
+                moved.setdefault(item, [])
+        return moved, others
+
+    def commit(
+        self, started: dict[Drive, list[Request]]
+    ) -> list[Drive]:
+        """Commit what was staged, start what was placed.
+
+        Returns the flows that have ended, or cannot go on.
+        """
+        failed = self.commits.write(started)
+        ended = []
+        for drive, requests in started.items():
+            error = failed.get(drive)
+            if error is not None:
+                drive.executor.release(requests)
+                drive.drop(error)
+            else:
+                if drive.recorded:
+                    drive.executor.recorded(drive.recorded)
+                    drive.recorded = []
+                if requests:
+                    drive.executor.start(requests)
+            if drive.finished:
+                ended.append(drive)
+                del self.drives[drive.flow_uuid]
+        return ended
+
+
+class PrivateLoop(Turns):
+    """Drives one flow in the thread that calls it."""
+
+    def advance(self, drive: Drive) -> None:
+        """Start what is ready; end the flow if nothing is left."""
+        started = drive.conclude(drive.place())
+        self.commit({drive: started})
+
+    def turn(self, drive: Drive) -> None:
+        """Wait for something, then do what follows from it."""
+        self.wait()
+        moved, _others = self.collect()
+        if moved:
+            drive.take(moved[drive])
+            self.advance(drive)
+
+
+class Loop(Turns):
+    """Drives any number of flows with a constant number of threads.
+
+    ``submit`` an engine, get a future. Thread-safe; ``close`` it, or use it
+    as a context manager. Engines of the same kind and options share one
+    executor.
+    """
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts | None = None,
+        clock: clock_mod.Clock | None = None,
+    ) -> None:
+        super().__init__(clock)
+        self.conf = conf
+        self._executors: dict[typing.Any, executors_base.Executor] = {}
+        self._futures: dict[Drive, futures.Future[typing.Any]] = {}
+        #: What arrived for a flow whose user code is running.
+        self._busy: dict[Drive, list[executors_base.Outcome]] = {}
+        self._pool = futures.ThreadPoolExecutor(
+            CALLBACK_THREADS, thread_name_prefix='taskflow-callbacks'
+        )
+        self._closing = False
+        self._thread = threading.Thread(
+            target=self._main, name='taskflow-loop', daemon=True
+        )
+        self._thread.start()
+
+    def __enter__(self) -> Loop:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def submit(self, engine: engine_mod.Engine) -> futures.Future[typing.Any]:
+        """Run an engine's flow; the future ends as its ``run()`` would.
+
+        Compiles, prepares and validates in the calling thread, and raises
+        what they raise.
+        """
+        if self._closing:
+            raise exceptions.ExecutionFailure('This loop is closed')
+        future: futures.Future[typing.Any] = futures.Future()
+        future.set_running_or_notify_cancel()
+        engine.make_ready()
+        self.inbox.put(_Submission(engine, future))
+        return future
+
+    def _executor(self, engine: engine_mod.Engine) -> executors_base.Executor:
+        key = engine.executor_key()
+        executor = self._executors.get(key)
+        if executor is None:
+            executor = self._executors[key] = engine.make_executor(shared=True)
+            executor.bind(self.inbox.put)
+            executor.open()
+        return executor
+
+    # The loop's own thread
+
+    def _main(self) -> None:
+        while not (self._closing and not self.drives and not self.inbox):
+            self.wait()
+            try:
+                self._turn()
+            except exceptions.StorageOutage as error:
+                self._abandon(error)
+            except Exception as error:
+                LOG.exception('A turn of the loop failed')
+                self._abandon(error)
+
+    def _turn(self) -> None:
+        started: dict[Drive, list[Request]] = {}
+        moved, others = self.collect()
+        for item in others:
+            if isinstance(item, _Submission):
+                self._begin(item)
+            elif isinstance(item, _Called):
+                self._called(item, started)
+        for drive, outcomes in moved.items():
+            if drive in self._busy:
+                self._busy[drive].extend(outcomes)
+            elif drive.calls_user_code:
+                self._call(drive, drive.take, outcomes)
+            else:
+                drive.take(outcomes)
+                started[drive] = drive.conclude(drive.place())
+        for drive in self.commit(started):
+            self._finish(drive)
+
+    def _begin(self, submission: _Submission) -> None:
+        engine = submission.engine
+        try:
+            drive = engine.make_drive(self._executor(engine), self)
+        except Exception as error:
+            submission.future.set_exception(error)
+            return
+        self._futures[drive] = submission.future
+        self._call(drive, drive.begin)
+
+    def _call(
+        self, drive: Drive, part: typing.Any, *args: typing.Any
+    ) -> None:
+        """Run a part of a turn that calls user code in the pool."""
+        self._busy[drive] = []
+        self._pool.submit(self._in_pool, drive, part, args)
+
+    def _in_pool(
+        self, drive: Drive, part: typing.Any, args: tuple[typing.Any, ...]
+    ) -> None:
+        began = self.clock.monotonic()
+        result: typing.Any = None
+        try:
+            result = part(*args)
+        except Exception as error:
+            LOG.exception('Flow %s cannot go on', drive.flow_uuid)
+            drive.drop(error)
+        took = self.clock.monotonic() - began
+        if took > SLOW:
+            LOG.warning(
+                'Listeners, deciders or retries of flow %s (%s) took %.1f s',
+                drive.flow_name,
+                drive.flow_uuid,
+                took,
+            )
+        self.inbox.put(_Called(drive, result, part != drive.conclude))
+
+    def _called(
+        self, called: _Called, started: dict[Drive, list[Request]]
+    ) -> None:
+        drive = called.drive
+        waiting = self._busy.pop(drive)
+        if drive.error is not None:
+            started[drive] = []
+        elif called.decided:
+            # What arrived meanwhile is taken first: it may change what is
+            # to be started.
+            if waiting:
+                self._call(drive, drive.take, waiting)
+                return
+            self._call(drive, drive.conclude, drive.place())
+        else:
+            started[drive] = called.result
+            if waiting:
+                for outcome in waiting:
+                    self.inbox.put(outcome)
+
+    def _finish(self, drive: Drive) -> None:
+        future = self._futures.pop(drive)
+        try:
+            drive.engine.finish(drive)
+        except Exception as raised:
+            future.set_exception(raised)
+        else:
+            future.set_result(None)
+
+    def _abandon(self, error: Exception) -> None:
+        for drive in list(self.drives.values()):
+            self.drives.pop(drive.flow_uuid)
+            drive.drop(error)
+            self._finish(drive)
+
+    def close(self, wait: bool = True) -> None:
+        """End when all flows have ended; ``wait`` blocks until then."""
+        self._closing = True
+        self.inbox.put(None)
+        if wait:
+            self._thread.join()
+            self._pool.shutdown()
+            for executor in self._executors.values():
+                executor.close()
+            self.commits.close()
+
+
+class _Submission(typing.NamedTuple):
+    engine: engine_mod.Engine
+    future: futures.Future[typing.Any]
+
+
+class _Called(typing.NamedTuple):
+    """User code of a flow is back."""
+
+    drive: Drive
+    result: typing.Any
+    #: It was ``take`` or ``begin``: what is ready is to be placed next.
+    decided: bool

@@ -1,0 +1,61 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What a run did and how long it took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import contextlib
+import time
+import typing
+
+from taskflow_service.storage import record as record_mod
+from taskflow_service import states
+
+_COMPLETED = frozenset((states.SUCCESS, states.REVERTED, states.IGNORE))
+
+
+class Statistics:
+    """Numbers of the last run, as TaskFlow's engines give them."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._active_for = 0.0
+        self.seconds = dict.fromkeys(
+            ('analyzing', 'resuming', 'scheduling', 'waiting'), 0.0
+        )
+
+    @contextlib.contextmanager
+    def gather(self, record: record_mod.Record) -> Iterator[None]:
+        """Measure a run."""
+        self._began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._active_for = time.perf_counter() - self._began
+
+    def as_dict(self, record: record_mod.Record) -> dict[str, typing.Any]:
+        """The numbers; empty before the first run."""
+        if self._began is None:
+            return {}
+        states_now = [record.states[node] for node in record.index.values()]
+        completed = sum(state in _COMPLETED for state in states_now)
+        awaiting = sum(state == states.PENDING for state in states_now)
+        return {
+            'seconds_per_state': dict(self.seconds),
+            'discarded_failures': 0,
+            'awaiting': awaiting,
+            'completed': completed,
+            'incomplete': len(states_now) - completed - awaiting,
+            'active_for': self._active_for,
+        }

@@ -1,0 +1,93 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Tell the listeners of a flow what happens to it, as TaskFlow does."""
+
+from __future__ import annotations
+
+import typing
+
+from taskflow_service import states
+from taskflow_service.storage import record as record_mod
+from taskflow_service.types import notifier as notifier_mod
+
+if typing.TYPE_CHECKING:
+    from taskflow_service.engines import engine as engine_mod
+
+
+class Teller:
+    """Stages the states of one flow and its atoms, and tells of them.
+
+    Events and their details are made only where somebody listens.
+    """
+
+    __slots__ = ('atoms', 'engine', 'flow', 'record')
+
+    def __init__(
+        self, engine: engine_mod.Engine, record: record_mod.Record
+    ) -> None:
+        self.engine = engine
+        self.record = record
+        self.flow: notifier_mod.Notifier = engine.notifier
+        self.atoms: notifier_mod.Notifier = engine.atom_notifier
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens to anything of this flow."""
+        return self.flow.heard or self.atoms.heard
+
+    def flow_state(self, state: str) -> bool:
+        """Change the flow's state and tell; False if that is no change.
+
+        Raises ``InvalidState``.
+        """
+        record = self.record
+        old = record.state or states.PENDING
+        if not states.check_flow_transition(old, state):
+            return False
+        record.state = state
+        record.changed = True
+        if self.flow.heard:
+            self.flow.notify(
+                state,
+                {
+                    'engine': self.engine,
+                    'flow_name': record.flow_name,
+                    'flow_uuid': record.flow_uuid,
+                    'old_state': old,
+                },
+            )
+        return True
+
+    def atom_state(
+        self, node: int, state: str, *result: typing.Any, old: str | None = None
+    ) -> None:
+        """Change an atom's state and tell; ``old`` if it is changed already.
+
+        A result is told with it.
+        """
+        record = self.record
+        if old is None:
+            old = record.states[node]
+            record.states[node] = state
+        record.touch(node)
+        if not self.atoms.heard or old == state:
+            return
+        kind = 'retry' if record.is_retry(node) else 'task'
+        details: dict[str, typing.Any] = {
+            f'{kind}_name': record.atoms[node].name,
+            f'{kind}_uuid': record.uuid(node),
+            'old_state': old,
+        }
+        if result:
+            details['result'] = result[0]
+        self.atoms.notify(state, details)

@@ -1,0 +1,61 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""When something is to be looked at again, per flow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import heapq
+import itertools
+
+from taskflow_service import clock as clock_mod
+
+Monotonic = clock_mod.Monotonic
+
+
+class Timers:
+    """Calls that are due at a time of the monotonic clock. Not thread-safe."""
+
+    __slots__ = ('_alarm', '_count', '_heap')
+
+    def __init__(
+        self, alarm: Callable[[Monotonic], object] | None = None
+    ) -> None:
+        self._alarm = alarm
+        self._heap: list[tuple[Monotonic, int, Callable[[], object]]] = []
+        self._count = itertools.count()
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def at(self, due: Monotonic, call: Callable[[], object]) -> None:
+        """Have something called at or after a time.
+
+        Whoever rings is told of the time through ``alarm``.
+        """
+        heapq.heappush(self._heap, (due, next(self._count), call))
+        if self._alarm is not None:
+            self._alarm(due)
+
+    @property
+    def due(self) -> Monotonic | None:
+        """When the next call is due."""
+        return self._heap[0][0] if self._heap else None
+
+    def ring(self, now: Monotonic) -> bool:
+        """Make the calls that are due; return whether there were any."""
+        rang = False
+        while self._heap and self._heap[0][0] <= now:
+            heapq.heappop(self._heap)[2]()
+            rang = True
+        return rang

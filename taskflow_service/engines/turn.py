@@ -1,0 +1,592 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""One flow on its way through a loop: what a turn does to it.
+
+A turn has three parts. ``take`` stages what ended, tells the listeners and
+decides; ``place`` asks the executor which of the ready atoms it has room
+for; ``announce`` stages and tells that they are RUNNING and binds their
+arguments. Then the loop commits and starts them. ``take`` and ``announce``
+call user code, ``place`` and the rest do not; between two parts nothing else
+touches the flow.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable
+from collections.abc import Iterable
+import logging
+import random
+import typing
+
+from taskflow_service import clock as clock_mod
+from taskflow_service.decisions import completion
+from taskflow_service.decisions import events
+from taskflow_service.decisions import resolution
+from taskflow_service.decisions import resumption
+from taskflow_service.decisions import run as run_mod
+from taskflow_service.engines import callbacks
+from taskflow_service.engines import limits as limits_mod
+from taskflow_service.engines import teller as teller_mod
+from taskflow_service.engines import timers as timers_mod
+from taskflow_service import exceptions
+from taskflow_service.executors import base as executors_base
+from taskflow_service import states
+from taskflow_service.storage import facade
+from taskflow_service import task as task_mod
+from taskflow_service.types import failure as ft
+
+LOG = logging.getLogger(__name__)
+
+Action = executors_base.Action
+End = executors_base.End
+Request = executors_base.Request
+
+_EXECUTE = Action.EXECUTE
+_OK = End.OK
+_FAILED = (End.FAILED, End.CANCELLED)
+#: How many workers a task may take with it before it fails.
+MAX_LOSSES = 3
+
+#: Ends after which the same attempt, or a new one, wants a new request.
+_NOT_BEGUN = (End.HANDED_BACK, End.DISOWNED)
+
+if typing.TYPE_CHECKING:
+    from taskflow_service.engines import engine as engine_mod
+
+
+class Keeper(typing.Protocol):
+    """The loop, as a flow sees it."""
+
+    clock: clock_mod.Clock
+
+    def poke(self, drive: Drive) -> None:
+        """Have a flow take its turn though nothing of it ended."""
+
+    def alarm(self, drive: Drive, due: clock_mod.Monotonic) -> None:
+        """Have a flow take its turn at a time."""
+
+
+class Drive:
+    """Takes one flow from its first turn to its last.
+
+    It is the ``Run`` that executors know a flow by. ``requests`` are those
+    that are placed or run, by node: an outcome counts only for the current
+    request of its atom.
+    """
+
+    def __init__(
+        self,
+        engine: engine_mod.Engine,
+        executor: executors_base.Executor,
+        loop: Keeper,
+    ) -> None:
+        clock = loop.clock
+        self.engine = engine
+        self._loop = loop
+        self.storage = engine.storage
+        self.record = engine.storage.record
+        self.binding = engine.storage.binding
+        self.ledger = engine.storage.ledger
+        self.executor = executor
+        self.clock = clock
+        self.plan = engine.plan
+        self.flow_uuid = self.record.flow_uuid
+        self.flow_name = self.record.flow_name
+        self.epoch = self.ledger.epoch
+        self.context: dict[str, typing.Any] | None = engine.context
+        self.run = run_mod.Run(
+            self.plan,
+            self.record.states,
+            self.record.intentions,
+            defer_reverts=bool(engine.options.get('defer_reverts')),
+            never_resolve=bool(engine.options.get('never_resolve')),
+        )
+        self.teller = teller_mod.Teller(engine, self.record)
+        self.timers = timers_mod.Timers(lambda due: loop.alarm(self, due))
+        self.has_user_code = self.plan.has_user_code
+        self.limits = limits_mod.Limits(self)
+        self.controllers = callbacks.Controllers(
+            self.record, self.binding, clock, random.Random()
+        )
+        self.requests: dict[int, Request] = {}
+        #: Requests whose outcomes the next commit records; told to who is
+        #: elsewhere and keeps them until then.
+        self.recorded: list[Request] = []
+        #: How many requests the executor took and has not placed yet.
+        self.held = 0
+        #: Whether some of those may not be wanted any more.
+        self.reconsider = False
+        #: What ended the run for good; raised in place of the atoms' own.
+        self.fatal: list[ft.Failure] = []
+        #: Why it was cancelled; raised in place of anything else.
+        self.cancelled: ft.Failure | None = None
+        self.finished = False
+        #: Why the flow cannot go on here: nothing of it is written any more.
+        self.error: Exception | None = None
+        #: What is asked of the flow from outside; done in its next turn.
+        self.asked: collections.deque[Callable[[], object]] = (
+            collections.deque()
+        )
+
+    @property
+    def calls_user_code(self) -> bool:
+        """Whether a turn may call anything but tasks."""
+        return self.has_user_code or self.teller.heard
+
+    def poke(self) -> None:
+        """Have the loop give this flow a turn. Thread-safe."""
+        self._loop.poke(self)
+
+    # First
+
+    def begin(self) -> None:
+        """Make ready what the flow starts, or goes on, with."""
+        self.storage.in_turn = True
+        self.teller.flow_state(states.RUNNING)
+        fresh = not self.record.completed and not any(self.record.attempts)
+        resumption.begin(self.run, fresh)
+        self.limits.flow()
+        self._decide()
+
+    # Taking outcomes
+
+    def take(self, outcomes: Iterable[executors_base.Outcome]) -> None:
+        """Stage what ended, tell the listeners, decide what follows."""
+        self.storage.in_turn = True
+        if self.timers:
+            self.timers.ring(self.clock.monotonic())
+        while self.asked:
+            self.asked.popleft()()
+        for request, end, value, _started, _finished in outcomes:
+            node = request.node
+            if self.requests.get(node) is not request:
+                continue
+            if end is None:
+                self._progressed(request, *value)
+                continue
+            del self.requests[node]
+            if self.executor.remote:
+                self.recorded.append(request)
+            if request.timed_out is not None and end is End.CANCELLED:
+                value = request.timed_out
+            self._ended(request, end, value)
+        self._decide()
+
+    def _ended(self, request: Request, end: End, value: typing.Any) -> None:
+        executing = request.action is _EXECUTE
+        if end is _OK:
+            if executing:
+                self._succeeded(request.node, value)
+            else:
+                self._reverted(request.node, value)
+        elif end in _FAILED:
+            self._failed(request, value)
+        elif end in _NOT_BEGUN:
+            self._again(request.node, executing)
+        elif self._survives(request, end):
+            self.record.attempts[request.node] += 1
+            self._again(request.node, executing)
+        else:
+            self._failed(request, self._lost(request, end, value))
+
+    def _survives(self, request: Request, end: End) -> bool:
+        """Whether a task whose worker went away may run elsewhere."""
+        if end is End.SUSPECT:
+            return request.task.idempotent
+        losses = self.record.losses
+        losses[request.node] = losses.get(request.node, 0) + 1
+        most = self.engine.options.get('max_worker_losses', MAX_LOSSES)
+        return request.task.idempotent and losses[request.node] < most
+
+    def _lost(
+        self, request: Request, end: End, reason: typing.Any
+    ) -> ft.Failure:
+        return ft.Failure.from_exception(
+            exceptions.WorkerLost(
+                f'Worker {request.worker} ({request.incarnation}) ended '
+                f'{end} while it ran {request.action} of task '
+                f'{request.task.name!r} of flow {self.flow_uuid}'
+                + (f': {reason}' if reason else ''),
+                worker=request.worker,
+                incarnation=request.incarnation,
+            )
+        )
+
+    def _again(self, node: int, executing: bool) -> None:
+        """Have an atom, whose state stays, get a new request."""
+        self.run.again.add(node)
+        if executing:
+            self.run.offer_execute(node)
+        else:
+            self.run.offer_revert(node)
+
+    def _failed(self, request: Request, failure: ft.Failure) -> None:
+        if request.action is _EXECUTE:
+            self._execute_failed(request.node, failure)
+        else:
+            self._revert_failed(request.node, failure)
+
+    def _succeeded(self, node: int, value: typing.Any) -> None:
+        record = self.record
+        atom = record.atoms[node]
+        if record.tracks:
+            unstorable = self._pack(node, value)
+            if unstorable is not None:
+                self._execute_failed(node, unstorable)
+                return
+        record.keep_result(node, value)
+        self.teller.atom_state(node, states.SUCCESS, value)
+        if atom.save_as:
+            facade.warn_if_short(atom, value)
+        completion.succeeded(self.run, node)
+
+    def _pack(self, node: int, value: typing.Any) -> ft.Failure | None:
+        """Pack a result at once; give the failure of one that cannot be."""
+        try:
+            self.record.packed[node] = self.storage.backend.pack(value)
+        except exceptions.ValueNotStorable as error:
+            named = error.of(self.plan.name_of(node))
+            return ft.Failure.from_exception(named)
+        return None
+
+    def _execute_failed(self, node: int, failure: ft.Failure) -> None:
+        self.record.keep_failure(node, failure)
+        self.teller.atom_state(node, states.FAILURE, failure)
+        self.reconsider = True
+        completion.failed(self.run, node)
+        if self.run.aborted:
+            self.fatal.append(failure)
+
+    def _reverted(self, node: int, value: typing.Any) -> None:
+        self.record.keep_revert(node, value)
+        self.teller.atom_state(node, states.REVERTED, value)
+        completion.reverted(self.run, node)
+
+    def _revert_failed(self, node: int, failure: ft.Failure) -> None:
+        self.record.keep_revert_failure(node, failure)
+        self.teller.atom_state(node, states.REVERT_FAILURE, failure)
+        if not self.limits.revert_again(node):
+            completion.revert_failed(self.run, node)
+            self.fatal.append(failure)
+
+    def _progressed(
+        self, request: Request, event: str, details: typing.Any
+    ) -> None:
+        self.limits.alive(request)
+        if event == task_mod.EVENT_UPDATE_PROGRESS:
+            more = dict(details)
+            progress = more.pop('progress')
+            self.storage.set_task_progress(
+                request.task.name, progress, details=more or None
+            )
+
+    # Deciding
+
+    @property
+    def suspending(self) -> bool:
+        """Nothing more is to be started until somebody resumes."""
+        return self.record.state == states.SUSPENDING
+
+    def _decide(self) -> None:
+        """Answer the core's questions and let the retries act."""
+        run = self.run
+        while not run.aborted:
+            if run.questions:
+                self._guarded(self._answer, run.questions.popleft())
+            elif not run.controllers or self.suspending:
+                break
+            else:
+                found = run.take_controller()
+                if found is not None:
+                    self._act(*found)
+        if run.moved:
+            self._touch_moved()
+
+    def _touch_moved(self) -> None:
+        if self.record.tracks:
+            for region in self.run.moved:
+                self.record.dirty.update(filter(self.plan.is_atom, region))
+        self.run.moved.clear()
+
+    def _guarded(
+        self, call: Callable[..., object], *args: typing.Any
+    ) -> None:
+        """Call user code; what it raises ends the run."""
+        try:
+            call(*args)
+        except Exception:
+            failure = ft.Failure()
+            LOG.error(
+                'Flow %s cannot go on: %s',
+                self.flow_uuid,
+                failure.pformat(traceback=True),
+            )
+            self.fatal.append(failure)
+            self.run.aborted = True
+
+    def _answer(self, question: events.Question) -> None:
+        if isinstance(question, events.Resolve):
+            decision = self.controllers.resolve(
+                question.retry, question.told, question.failed
+            )
+            resolution.resolved(self.run, question, decision)
+            return
+        depth = callbacks.decide(self.plan, self.record, question)
+        for node in completion.decided(self.run, question, depth):
+            self.teller.atom_state(node, states.IGNORE, old=states.PENDING)
+
+    def _act(self, node: int, turn: events.Turn) -> None:
+        if turn is events.Turn.REVERT:
+            self._revert_retry(node)
+            return
+        if turn is events.Turn.RETRY:
+            due = self.controllers.not_before(node)
+            if due is not None and due > self.clock.monotonic():
+                self.limits.wait(
+                    node,
+                    due,
+                    lambda: self.run.controllers.append((node, turn)),
+                )
+                return
+            self._reset(node)
+        self._execute_retry(node)
+
+    def _reset(self, retry: int) -> None:
+        """Reset what a retry controls for its next try."""
+        before = {
+            node: self.record.states[node]
+            for node in self.plan.region(retry)
+        }
+        reset = completion.retried(self.run, retry)
+        self.teller.atom_state(retry, states.RETRYING, old=before[retry])
+        for node in reset:
+            self.record.forget(node)
+            self.teller.atom_state(node, states.PENDING, old=before[node])
+
+    def _start(self, node: int, reverting: bool) -> None:
+        """Stage and tell that an atom is RUNNING or REVERTING."""
+        record = self.record
+        old = record.states[node]
+        if node not in self.run.again or old == states.REVERT_FAILURE:
+            record.start(node)
+        completion.started(self.run, node, reverting)
+        self.teller.atom_state(node, record.states[node] or '', old=old)
+
+    def _execute_retry(self, node: int) -> None:
+        self._start(node, False)
+        try:
+            value = self.controllers.execute(node)
+        except Exception:
+            self._execute_failed(node, ft.Failure())
+        else:
+            self._succeeded(node, value)
+
+    def _revert_retry(self, node: int) -> None:
+        self._start(node, True)
+        try:
+            failures = self.storage.get_execute_failures()
+            value = self.controllers.revert(node, failures)
+        except Exception:
+            self._revert_failed(node, ft.Failure())
+        else:
+            self._reverted(node, value)
+
+    # Placing and announcing
+
+    def place(self) -> list[Request]:
+        """Ask the executor which of the ready tasks it takes; no user code.
+
+        With nothing placed, nothing running and nothing to wait for, the
+        flow is at its end: ``ended`` says so.
+        """
+        run = self.run
+        stopping = run.aborted or self.suspending
+        if self.held and (stopping or self.reconsider):
+            offer = Offer(self)
+            for request in self.executor.withdraw(self):
+                offer.put_back(request)
+        self.reconsider = False
+        if stopping or not (run.ready or run.undoable or self.held):
+            return []
+        placed = self.executor.place(Offer(self))
+        self.held -= len(placed)
+        for request in placed:
+            self.requests[request.node] = request
+        return placed
+
+    def announce(self, placed: list[Request]) -> list[Request]:
+        """Stage and tell that tasks are RUNNING; bind their arguments.
+
+        Returns those to start; one whose arguments are not there has failed
+        and is taken care of.
+        """
+        ready = []
+        for request in placed:
+            reverting = request.action is not _EXECUTE
+            self._start(request.node, reverting)
+            if self.executor.remote:
+                self.record.keep_request(request)
+            try:
+                request.arguments = (
+                    self._revert_arguments(request)
+                    if reverting
+                    else self.binding.arguments(request.node)
+                )
+            except exceptions.NotFound:
+                del self.requests[request.node]
+                self._failed(request, ft.Failure())
+            else:
+                self.limits.start(request)
+                ready.append(request)
+        if len(ready) < len(placed):
+            self.executor.release(
+                [each for each in placed if each not in ready]
+            )
+            self._decide()
+            self.poke()
+        return ready
+
+    def _revert_arguments(self, request: Request) -> dict[str, typing.Any]:
+        arguments = self.binding.revert_arguments(request.node)
+        accepted = request.task.revert_accepts
+        if task_mod.REVERT_RESULT in accepted:
+            arguments[task_mod.REVERT_RESULT] = self.record.outcome(
+                request.node
+            )
+        if task_mod.REVERT_FLOW_FAILURES in accepted:
+            arguments[task_mod.REVERT_FLOW_FAILURES] = (
+                self.storage.get_execute_failures()
+            )
+        return arguments
+
+    # Last
+
+    def conclude(self, placed: list[Request]) -> list[Request]:
+        """Announce what was placed; end the flow if that was all.
+
+        Returns the requests to start after the commit.
+        """
+        started = self.announce(placed) if placed else []
+        if self.idle:
+            self._end()
+        return started
+
+    @property
+    def idle(self) -> bool:
+        """Nothing runs, and nothing can start or waits for its time."""
+        if self.requests or self.held:
+            return False
+        run = self.run
+        if run.aborted or self.suspending:
+            return True
+        return not (run.has_work() or self.limits.waiting)
+
+    def _end(self) -> None:
+        """Give the flow the state in which it ends, and tell of it."""
+        run = self.run
+        waits = run.has_work() or bool(self.limits.waiting)
+        if run.aborted:
+            state = states.FAILURE
+        elif self.suspending and waits:
+            state = states.SUSPENDED
+        else:
+            state = states.SUCCESS if run.complete else states.REVERTED
+        self.teller.flow_state(state)
+        self.finished = True
+        self.storage.in_turn = False
+
+    def drop(self, error: Exception) -> None:
+        """Let go of a flow that this process is not to write any more."""
+        self.error = error
+        self.limits.cancel_all('the flow is not run here any more')
+        self.requests.clear()
+        if self.held:
+            self.executor.withdraw(self)
+        self.finished = True
+        self.storage.in_turn = False
+
+    # Control
+
+    def ask(self, what: Callable[[], object]) -> None:
+        """Have something done within the next turn. Thread-safe."""
+        self.asked.append(what)
+        self.poke()
+
+    def cancel(self, error: Exception, revert: bool) -> None:
+        """Stop what runs; then revert what was done, or leave it."""
+        if self.cancelled is not None:
+            return
+        self.cancelled = ft.Failure.from_exception(error)
+        self.reconsider = True
+        self.limits.cancel_all(str(error))
+        if revert:
+            self.run.questions.clear()
+            if resolution.ALL not in self.run.active:
+                resolution.begin_region(self.run, resolution.ALL, False)
+        else:
+            self.run.aborted = True
+        self._touch_moved()
+
+    def give_up(self, request: Request, failure: ft.Failure) -> None:
+        """End a request whose task does not stop; its outcome is late."""
+        if self.requests.get(request.node) is request:
+            del self.requests[request.node]
+            self._failed(request, failure)
+
+
+class Offer:
+    """The ready tasks of one flow, made into requests one at a time."""
+
+    __slots__ = ('run',)
+
+    def __init__(self, drive: Drive) -> None:
+        self.run = drive
+
+    def __len__(self) -> int:
+        return len(self.run.run.ready) + len(self.run.run.undoable)
+
+    def take(self) -> Request:
+        """Pop the best one, a revert before an execute."""
+        drive = self.run
+        run = drive.run
+        node = run.take_revert() if run.undoable else -1
+        if node >= 0:
+            action = Action.REVERT
+        else:
+            node = run.take_execute()
+            action = _EXECUTE
+            if node < 0:
+                raise IndexError('nothing is ready')
+        drive.held += 1
+        attempt = drive.record.attempts[node]
+        if node not in run.again:
+            attempt += 1
+        return Request(
+            drive,
+            node,
+            typing.cast(task_mod.Task, drive.plan.items[node]),
+            action,
+            attempt,
+            drive.controllers.try_number(drive.plan.retry_of[node]),
+        )
+
+    def put_back(self, request: Request) -> None:
+        """Undo a ``take``."""
+        self.run.held -= 1
+        if request.action is _EXECUTE:
+            self.run.run.offer_execute(request.node)
+        else:
+            self.run.run.offer_revert(request.node)
+
+
