@@ -26,7 +26,6 @@ database, and leaves the tasks to workers elsewhere: to the mode above, or to
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import pathlib
 import pprint
@@ -83,9 +82,7 @@ def run_flow(
     flow = linear_flow.Flow('hello_goodbye').add(
         demo.Hello('demo.hello'), demo.Goodbye('demo.goodbye')
     )
-    backend = backends.from_conf(conf)
-    with contextlib.closing(backend.get_connection()) as connection:
-        connection.upgrade()
+    backend = backends.from_conf(conf, upgrade=True)
     book, flow_detail = persistence_utils.temporary_flow_detail(backend)
     engine = engines.load(
         flow,

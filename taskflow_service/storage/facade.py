@@ -94,6 +94,7 @@ class Storage:
         self._lock = _Lock()
         self._providers: dict[str, list[tuple[int, typing.Any]]] = {}
         self._provided = 0
+        self._store_first = self.record.injector is not None
 
     # The flow
 
@@ -430,6 +431,7 @@ class Storage:
         if self._backend is not None and record.tracks:
             self._backend.pack(stored)
         if record.injector is None:
+            self._store_first = not record.index
             record.injector = models.TaskDetail(self.injector_name)
             record.injector.state = states.SUCCESS
         record.injector.results = stored
@@ -487,8 +489,12 @@ class Storage:
     ) -> dict[str, typing.Any]:
         """All names that have a value now; lists where there are several."""
         self._sources('')
-        names = dict.fromkeys(self._providers)
-        for source in reversed(self.binding.injected(None)):
+        # In the order in which they became known: a store before the atoms.
+        injector = self.record.injector
+        stored = injector.results if injector is not None else {}
+        names = dict.fromkeys(stored if self._store_first else ())
+        names.update(dict.fromkeys(self._providers))
+        for source in (stored, self.binding.flow_args):
             names.update(dict.fromkeys(source))
         handle = many_handler or _one_or_list
         values = {}
@@ -556,11 +562,11 @@ class Storage:
         scope_walker: Iterable[Iterable[str]] | None = None,
         optional_args: Iterable[str] | None = None,
     ) -> set[str]:
-        """The required symbols that nothing injected or provided."""
+        """The required arguments that nothing injected or provides."""
         optional = frozenset(optional_args or ())
         injected = self.binding.injected(atom_name)
         return {
-            symbol
+            arg
             for arg, symbol in args_mapping.items()
             if arg not in optional
             and not any(symbol in source for source in injected)

@@ -340,7 +340,8 @@ class Record:
         meta = self.metas.get(node)
         if meta and 'progress' in meta:
             return typing.cast(float, meta['progress'])
-        return 1.0 if self.states[node] in _ENDED_WELL else 0.0
+        ended = self.attempts[node] and self.states[node] in _ENDED_WELL
+        return 1.0 if ended else 0.0
 
     # Models, made when somebody looks
 

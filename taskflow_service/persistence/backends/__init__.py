@@ -112,8 +112,13 @@ def backend(
         yield made
 
 
-def from_conf(conf: cfg.ConfigOpts) -> base.Backend | None:
+def from_conf(
+    conf: cfg.ConfigOpts, upgrade: bool = False
+) -> base.Backend | None:
     """Make the backend that ``[persistence]`` and ``[database]`` describe.
+
+    :param upgrade: bring the schema up to date first, as ``taskflow-manage
+        db sync`` does; for programs that own their database
 
     None if ``[persistence] backend`` is unset: no logbook is kept then. The
     backend has been reached, and its schema checked, when this returns; the
@@ -130,5 +135,5 @@ def from_conf(conf: cfg.ConfigOpts) -> base.Backend | None:
         raise exceptions.ConfigurationError(
             str(error), option='[persistence] backend'
         ) from error
-    made: base.Backend = cls.from_conf(conf)
+    made: base.Backend = cls.from_conf(conf, upgrade)
     return made

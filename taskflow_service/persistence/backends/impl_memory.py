@@ -50,7 +50,9 @@ class MemoryBackend(base.Backend):
         self._shelf = shelf.Shelf()
 
     @classmethod
-    def from_conf(cls, conf: cfg.ConfigOpts) -> MemoryBackend:
+    def from_conf(
+        cls, conf: cfg.ConfigOpts, upgrade: bool = False
+    ) -> MemoryBackend:
         """Make it from the configuration, which has nothing to say of it."""
         return cls()
 

@@ -140,10 +140,15 @@ class SQLAlchemyBackend(base.Backend):
         return cls(options, conf_opts=conf)
 
     @classmethod
-    def from_conf(cls, conf: cfg.ConfigOpts) -> SQLAlchemyBackend:
+    def from_conf(
+        cls, conf: cfg.ConfigOpts, upgrade: bool = False
+    ) -> SQLAlchemyBackend:
         """Make the backend of the configuration; connect and check it."""
         made = cls.described(conf, make_schema=True)
         try:
+            if upgrade:
+                with contextlib.closing(made.get_connection()) as connection:
+                    connection.upgrade()
             made.ready()
         except BaseException:
             made.close()

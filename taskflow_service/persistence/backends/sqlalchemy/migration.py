@@ -15,11 +15,11 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 
 import alembic.command
 import alembic.config
-import alembic.runtime.migration
 import alembic.script
 import sqlalchemy as sa
 
@@ -39,28 +39,30 @@ def _config() -> alembic.config.Config:
     return config
 
 
-def _scripts() -> alembic.script.ScriptDirectory:
-    return alembic.script.ScriptDirectory.from_config(_config())
+@functools.cache
+def _versions() -> tuple[str, ...]:
+    """Name the versions that this code knows, the newest first."""
+    scripts = alembic.script.ScriptDirectory.from_config(_config())
+    return tuple(script.revision for script in scripts.walk_revisions())
 
 
 def head() -> str:
     """Name the newest version that this code knows."""
-    return str(_scripts().get_current_head())
+    return _versions()[0]
 
 
 def version(conn: sa.Connection) -> str | None:
     """Name the version of a database, None for one without a schema."""
-    context = alembic.runtime.migration.MigrationContext.configure(
-        conn, opts={'version_table': schema.VERSION_TABLE}
-    )
-    return context.get_current_revision()
+    if not sa.inspect(conn).has_table(schema.VERSION_TABLE):
+        return None
+    table = sa.table(schema.VERSION_TABLE, sa.column('version_num'))
+    found: str | None = conn.execute(sa.select(table.c.version_num)).scalar()
+    return found
 
 
 def is_known(found: str | None) -> bool:
     """Whether this code knows a version; it knows that there is none."""
-    return found is None or any(
-        script.revision == found for script in _scripts().walk_revisions()
-    )
+    return found is None or found in _versions()
 
 
 def check(conn: sa.Connection) -> None:
