@@ -257,6 +257,14 @@ def proven_dead(conf: cfg.ConfigOpts, incarnation: str) -> bool:
     )
 
 
+def forget(conf: cfg.ConfigOpts) -> None:
+    """Give up the name that ``of_process`` took for a configuration."""
+    with _fork_lock:
+        made = _of_process.get(_directory(state_path(conf)))
+        if made is not None:
+            made.close()
+
+
 def close_all() -> None:
     """Give up every name of this process, as at its exit.
 
