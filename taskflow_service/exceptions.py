@@ -236,8 +236,8 @@ class InvalidState(ExecutionFailure):
     """A thing is not in a state that allows what was asked."""
 
 
-class FlowOwned(ExecutionFailure):
-    """A flow is being run by somebody else; ``owner`` says by whom."""
+class _Owned(ExecutionFailure):
+    # Who has it, where that is known.
 
     def __init__(
         self,
@@ -252,7 +252,11 @@ class FlowOwned(ExecutionFailure):
         self.owner = owner
 
 
-class FlowOwnershipLost(FlowOwned):
+class FlowOwned(_Owned):
+    """A flow is being run by somebody else; ``owner`` says by whom."""
+
+
+class FlowOwnershipLost(_Owned):
     """A flow that was run here has been taken over; it goes on elsewhere."""
 
 

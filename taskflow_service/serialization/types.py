@@ -194,37 +194,50 @@ def _from_base64(data: str) -> bytes:
     return base64.b64decode(data, validate=True)
 
 
+_MICROSECOND = datetime.timedelta(microseconds=1)
+_MINUTE = datetime.timedelta(minutes=1)
+
+
 def _write_moment(value: datetime.datetime | datetime.time) -> Any:
-    """Return ISO 8601 text, or [text, zone, fold] where that lacks some."""
+    """Return ISO 8601 text, or where that lacks some [text, zone, fold].
+
+    The zone is a name, an offset in microseconds, or None.
+    """
     zone = value.tzinfo
-    key = zone.key if isinstance(zone, zoneinfo.ZoneInfo) else None
-    if key is not None:
-        return [value.replace(tzinfo=None).isoformat(), key, value.fold]
+    naive = value.replace(tzinfo=None).isoformat()
+    if isinstance(zone, zoneinfo.ZoneInfo) and zone.key is not None:
+        return [naive, zone.key, value.fold]
     offset = value.utcoffset()
     if offset is None:
-        text = value.replace(tzinfo=None).isoformat()
-    else:
-        fixed = datetime.timezone(offset)
-        text = value.replace(tzinfo=fixed).isoformat()
-    return [text, None, 1] if value.fold else text
+        return [naive, None, value.fold] if value.fold else naive
+    if value.fold or offset % _MINUTE:
+        return [naive, offset // _MICROSECOND, value.fold]
+    fixed = datetime.timezone(offset)
+    return value.replace(tzinfo=fixed).isoformat()
+
+
+def _zone(zone: str | int | None) -> datetime.tzinfo | None:
+    if zone is None:
+        return None
+    if isinstance(zone, int):
+        return datetime.timezone(zone * _MICROSECOND)
+    return zoneinfo.ZoneInfo(zone)
 
 
 def _read_datetime(data: Any) -> datetime.datetime:
     if isinstance(data, str):
         return datetime.datetime.fromisoformat(data)
-    text, key, fold = data
+    text, zone, fold = data
     value = datetime.datetime.fromisoformat(text)
-    zone = value.tzinfo if key is None else zoneinfo.ZoneInfo(key)
-    return value.replace(tzinfo=zone, fold=fold)
+    return value.replace(tzinfo=_zone(zone), fold=fold)
 
 
 def _read_time(data: Any) -> datetime.time:
     if isinstance(data, str):
         return datetime.time.fromisoformat(data)
-    text, key, fold = data
+    text, zone, fold = data
     value = datetime.time.fromisoformat(text)
-    zone = value.tzinfo if key is None else zoneinfo.ZoneInfo(key)
-    return value.replace(tzinfo=zone, fold=fold)
+    return value.replace(tzinfo=_zone(zone), fold=fold)
 
 
 for _cls, _codec in {
