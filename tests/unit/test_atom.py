@@ -298,6 +298,15 @@ class SharingTest(base.BaseTestCase):
         self.assertEqual({'different', 'target'}, set(Other().requires))
         self.assertEqual(['other'], list(Other().provides))
 
+    def test_a_subclass_may_differ_in_its_attributes_alone(self):
+        class Renamed(Copy):
+            default_provides = 'renamed'
+
+        Copy()
+        self.assertIn('Renamed', Renamed().name)
+        self.assertEqual(['renamed'], list(Renamed().provides))
+        self.assertEqual(['copied'], list(Copy().provides))
+
     def test_attributes_can_be_assigned(self):
         made = Copy()
         made.name = 'other'

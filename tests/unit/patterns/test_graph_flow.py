@@ -118,6 +118,16 @@ class ResolutionTest(base.BaseTestCase):
         self.flow.add(work('d', '', 'x'))
         self.assertEqual({('a', 'b'), ('b', 'c')}, set(links(self.flow)))
 
+    def test_links_of_one_call_do_not_yet_bring_symbols(self):
+        self.flow.add(
+            work('a', '', 'xy'), work('b', 'xy'), resolve_requires=False
+        )
+        self.flow.add(work('c', 'x', 'x'), work('d', '', 'y'))
+        self.assertEqual(
+            {('a', 'c'): 'x', ('c', 'b'): 'x', ('d', 'b'): 'y'},
+            links(self.flow),
+        )
+
     def test_a_task_does_not_serve_itself(self):
         self.flow.add(work('a', 'x', 'x'))
         self.assertEqual({'x'}, self.flow.requires)
