@@ -29,7 +29,6 @@ import time
 import typing
 
 from oslo_log import log as logging
-import oslo_messaging
 
 from taskflow_service.messaging import transport as transport_mod
 
@@ -41,6 +40,8 @@ _RETRY = 1
 _MAX_CLIENTS = 4096
 #: Seconds between two log lines about the same outage.
 _REPEAT = 60.0
+#: What RabbitMQ answers to a fan-out for which nobody made a queue.
+_NOBODY = 'NOT_FOUND - no exchange'
 
 
 class Job(typing.NamedTuple):
@@ -156,11 +157,12 @@ class Sender:
             if message is None:
                 return None
             lane.client.cast({}, transport_mod.METHOD, message=message)
-        except oslo_messaging.MessagingException as ex:
-            return self._refused(ex)
         except Exception as ex:
-            # kombu's and amqp's own errors come through untranslated, and
-            # so does a bug in build(): neither may end this thread.
+            # Of oslo.messaging, or of kombu and amqp untranslated, or a bug
+            # in build(): none of them may end this thread.
+            if lane.address.name is None and _NOBODY in str(ex):
+                # Nobody of that role has ever listened: that is no outage.
+                return None
             return self._refused(ex)
         self.sent += 1
         self.trouble = None
