@@ -34,14 +34,14 @@ if [ "$(id -u)" != 0 ]; then
         echo "install them; without root this script cannot" >&2
         exit 0
     fi
-    sudo="sudo -n"
+    sudo="sudo -nE"
 fi
 
 if command -v apt-get >/dev/null; then
     # No service is started by its installation: the tests start their own.
     export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
     $sudo apt-get update -q >/dev/null \
-        && $sudo -E apt-get install -q -y --no-install-recommends $missing \
+        && $sudo apt-get install -q -y --no-install-recommends $missing \
             >/dev/null
 elif command -v dnf >/dev/null; then
     $sudo dnf install -q -y $missing
