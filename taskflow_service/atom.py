@@ -99,6 +99,8 @@ class Atom(abc.ABC):
     sets are shared between atoms: they are read, or replaced, not changed.
     """
 
+    name: str
+
     #: What is provided where the constructor does not say.
     default_provides: signatures.Provides | None = None
 
@@ -152,7 +154,8 @@ class Atom(abc.ABC):
             or shared.revert is not cls.revert
         ):
             shared = signatures.binding_of(cls)
-        self.name = shared.default_name if name is None else name
+        # Only a retry may be without one, until its flow names it.
+        self.name = shared.default_name if name is None else name  # type: ignore[assignment]
         if inject is not None:
             self.inject = _checked(inject, self.name)
         if provides is None:

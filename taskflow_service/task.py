@@ -107,6 +107,9 @@ class Task(atom.Atom):
             made = notifier_mod.RestrictedNotifier(self.TASK_EVENTS)
             # Of two threads that ask for the first time one wins.
             found = vars(self).setdefault('_notifier', made)
+            attempt = _CURRENT.get()
+            if attempt is not None:
+                attempt.listen(self)
         return found
 
     def copy(self, retain_listeners: bool = True) -> typing.Self:
@@ -135,6 +138,10 @@ class Task(atom.Atom):
             self._notifier.notify(
                 EVENT_UPDATE_PROGRESS, {'progress': progress}
             )
+            return
+        attempt = _CURRENT.get()
+        if attempt is not None and attempt.tell is not None:
+            attempt.tell(EVENT_UPDATE_PROGRESS, {'progress': progress})
 
 
 class FunctorTask(Task):
@@ -297,6 +304,8 @@ class Attempt:
     :ivar try_number: which try of the retry controller around it this is,
         from 1
     :ivar cancellation: says when the work is no longer wanted
+    :ivar tell: is called with the events of the task's notifier, for who
+        runs it; None if nobody wants them
     """
 
     __slots__ = (
@@ -304,6 +313,7 @@ class Attempt:
         'attempt',
         'cancellation',
         'flow_uuid',
+        'tell',
         'try_number',
     )
 
@@ -320,6 +330,21 @@ class Attempt:
         self.attempt = attempt
         self.cancellation = cancellation
         self.try_number = try_number
+        self.tell: Callable[[str, dict[str, typing.Any]], object] | None = None
+
+    def listen(self, task: Task) -> None:
+        """Have the events of a task's notifier told to who runs it."""
+        if self.tell is not None and task._notifier is not None:
+            task._notifier.register(notifier_mod.Notifier.ANY, self._heard)
+
+    def unlisten(self, task: Task) -> None:
+        """Take that back."""
+        if self.tell is not None and task._notifier is not None:
+            task._notifier.deregister(notifier_mod.Notifier.ANY, self._heard)
+
+    def _heard(self, event: str, details: dict[str, typing.Any]) -> None:
+        if self.tell is not None:
+            self.tell(event, details)
 
     def __repr__(self) -> str:
         return (

@@ -61,7 +61,10 @@ FLOORS = (
     Floor(8, ('worker',), 'what runs requests; the daemon is service'),
     Floor(7, ('executors',), 'inline, threads, processes, remote'),
     Floor(6, ('messaging', 'notifications'), 'the I/O around protocol'),
-    Floor(5, ('storage', 'persistence'), 'the logbook'),
+    # One of TaskFlow's paths that the engines use themselves.
+    Floor(
+        5, ('storage', 'persistence', 'utils.persistence_utils'), 'the logbook'
+    ),
     Floor(
         4,
         ('conf', 'registry', 'context', 'identity'),

@@ -14,12 +14,12 @@
 
 from __future__ import annotations
 
+from taskflow_service import deciders
+from taskflow_service import states
 from taskflow_service.decisions import events
 from taskflow_service.decisions import resolution
 from taskflow_service.decisions import run as run_mod
-from taskflow_service import deciders
 from taskflow_service.plan import plan as plan_mod
-from taskflow_service import states
 
 Run = run_mod.Run
 
@@ -33,6 +33,7 @@ def started(run: Run, node: int, reverting: bool) -> None:
 
 def succeeded(run: Run, node: int) -> None:
     """An execute ended well: successors may be ready."""
+    run.wave += 1
     run.state[node] = states.SUCCESS
     if run.intention[node] == states.EXECUTE:
         run.leave(node)
@@ -42,6 +43,7 @@ def succeeded(run: Run, node: int) -> None:
 
 def failed(run: Run, node: int) -> None:
     """An execute failed: ignore it, or have its retry resolve it."""
+    run.wave += 1
     run.state[node] = states.FAILURE
     if run.intention[node] == states.EXECUTE and getattr(
         run.plan.items[node], 'ignore_failure', False
@@ -56,6 +58,7 @@ def failed(run: Run, node: int) -> None:
 
 def reverted(run: Run, node: int) -> None:
     """A revert ended well: predecessors may be ready to revert."""
+    run.wave += 1
     run.state[node] = states.REVERTED
     resolution.retreat(run, node)
 

@@ -23,10 +23,10 @@ decision never weakens one that is already being carried out.
 
 from __future__ import annotations
 
-from taskflow_service.decisions import events
-from taskflow_service.decisions import run as run_mod
 from taskflow_service import retry as retry_mod
 from taskflow_service import states
+from taskflow_service.decisions import events
+from taskflow_service.decisions import run as run_mod
 
 Run = run_mod.Run
 
@@ -56,9 +56,7 @@ def resolved(
         chain = (*question.chain, retry)
         above = run.plan.retry_of[retry]
         if above != ALL:
-            run.questions.append(
-                events.Resolve(above, question.failed, chain)
-            )
+            run.questions.append(events.Resolve(above, question.failed, chain))
         elif run.defer_reverts:
             revert_all(run, question.failed)
         else:

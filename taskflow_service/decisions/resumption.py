@@ -14,12 +14,12 @@
 
 from __future__ import annotations
 
+from taskflow_service import states
 from taskflow_service.decisions import completion
 from taskflow_service.decisions import events
 from taskflow_service.decisions import resolution
 from taskflow_service.decisions import run as run_mod
 from taskflow_service.plan import plan as plan_mod
-from taskflow_service import states
 
 Run = run_mod.Run
 

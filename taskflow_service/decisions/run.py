@@ -23,9 +23,9 @@ from __future__ import annotations
 import collections
 import heapq
 
+from taskflow_service import states
 from taskflow_service.decisions import events
 from taskflow_service.plan import plan as plan_mod
-from taskflow_service import states
 
 _PENDING = states.PENDING
 _SUCCESS = states.SUCCESS
@@ -59,9 +59,11 @@ class Run:
         'questions',
         'ready',
         'remaining',
+        'size',
         'state',
         'undo',
         'undoable',
+        'wave',
     )
 
     def __init__(
@@ -76,6 +78,9 @@ class Run:
         self.plan = plan
         #: The node after which nothing comes.
         self.last = len(plan) - 1
+        self.size = len(plan)
+        #: How many atoms have completed something in this run.
+        self.wave = 0
         self.state = state
         self.intention = intention
         self.defer_reverts = defer_reverts
@@ -103,33 +108,36 @@ class Run:
         #: Nothing more may be started: a revert failed, or resolving is off.
         self.aborted = False
 
-    # Ready queues. One int orders by priority first and definition second:
-    # the node is what is left of it modulo the size of the plan.
+    # Ready queues. One int orders by priority first, then by when an atom
+    # became ready (in waves, as TaskFlow does it: all that one completion
+    # made ready share a wave), then by definition; the node is what is left
+    # of it modulo the size of the plan.
 
     def offer_execute(self, node: int) -> None:
         """Queue an atom that may execute."""
         if self.plan.kinds[node] is _RETRY:
             self.controllers.append((node, events.Turn.EXECUTE))
             return
-        priorities = self.plan.priorities
-        if priorities:
-            key = node - priorities.get(node, 0) * len(self.plan)
-            heapq.heappush(self.ready, key)
-        else:
-            heapq.heappush(self.ready, node)
+        heapq.heappush(self.ready, self._rank(node) + node)
 
     def offer_revert(self, node: int) -> None:
         """Queue an atom that may revert; the last defined goes first."""
         if self.plan.kinds[node] is _RETRY:
             self.controllers.append((node, events.Turn.REVERT))
             return
-        priority = self.plan.priorities.get(node, 0)
-        heapq.heappush(self.undoable, -node - priority * len(self.plan))
+        heapq.heappush(self.undoable, self._rank(node) - node)
+
+    def _rank(self, node: int) -> int:
+        rank = self.wave
+        priorities = self.plan.priorities
+        if priorities and node in priorities:
+            rank -= priorities[node] << 48
+        return rank * self.size
 
     def take_execute(self) -> int:
         """Pop the task to execute next; -1 if there is none."""
         ready = self.ready
-        size = len(self.plan)
+        size = self.size
         while ready:
             node = heapq.heappop(ready) % size
             if self.state[node] == _PENDING:
@@ -145,7 +153,7 @@ class Run:
     def take_revert(self) -> int:
         """Pop the task to revert next; -1 if there is none."""
         undoable = self.undoable
-        size = len(self.plan)
+        size = self.size
         while undoable:
             node = -heapq.heappop(undoable) % size
             if self.intention[node] != states.REVERT or self.undo[node]:

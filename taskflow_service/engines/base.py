@@ -18,9 +18,10 @@ import abc
 from collections.abc import Mapping
 import typing
 
+from taskflow_service import storage as storage_mod
 from taskflow_service.persistence import base as persistence_base
 from taskflow_service.persistence import models
-from taskflow_service import storage as storage_mod
+from taskflow_service.plan import plan as plan_mod
 from taskflow_service.types import notifier as notifier_mod
 
 
@@ -59,6 +60,14 @@ class Engine(abc.ABC):
     def options(self) -> dict[str, typing.Any]:
         """The options it was made with."""
         return self._options
+
+    #: What of an oslo.context travels with the flow's requests.
+    context: dict[str, typing.Any] | None = None
+
+    @property
+    @abc.abstractmethod
+    def plan(self) -> plan_mod.Plan:
+        """The compiled flow."""
 
     @property
     @abc.abstractmethod

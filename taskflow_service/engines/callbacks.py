@@ -21,11 +21,11 @@ from __future__ import annotations
 import typing
 
 from taskflow_service import clock as clock_mod
-from taskflow_service.decisions import events
 from taskflow_service import deciders
-from taskflow_service.plan import plan as plan_mod
 from taskflow_service import retry as retry_mod
 from taskflow_service import states
+from taskflow_service.decisions import events
+from taskflow_service.plan import plan as plan_mod
 from taskflow_service.storage import binding as binding_mod
 from taskflow_service.storage import record as record_mod
 from taskflow_service.types import failure as ft

@@ -22,9 +22,8 @@ from taskflow_service import clock as clock_mod
 from taskflow_service import exceptions
 from taskflow_service.persistence import base as persistence_base
 from taskflow_service.persistence import unit
-
-if typing.TYPE_CHECKING:
-    from taskflow_service.engines import turn
+from taskflow_service.storage import ledger as ledger_mod
+from taskflow_service.storage import record as record_mod
 
 LOG = logging.getLogger(__name__)
 
@@ -32,6 +31,16 @@ LOG = logging.getLogger(__name__)
 #: and the longest.
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
+
+
+class Staged(typing.Protocol):
+    """A flow that staged something in this turn."""
+
+    flow_uuid: str
+    record: record_mod.Record
+    ledger: ledger_mod.Ledger
+    finished: bool
+    error: Exception | None
 
 
 class Commits:
@@ -43,17 +52,15 @@ class Commits:
         #: Set to give up waiting for a database that is away.
         self.stopping = clock.event()
 
-    def write(
-        self, drives: Iterable[turn.Drive]
-    ) -> dict[turn.Drive, Exception]:
+    def write(self, drives: Iterable[Staged]) -> dict[Staged, Exception]:
         """Write what these flows staged; blocks, through outages too.
 
         Returns the flows that are not to go on: taken over by another
         process, or refused by the server. Raises ``StorageOutage`` only if
         told to stop.
         """
-        failed: dict[turn.Drive, Exception] = {}
-        groups: dict[int, list[tuple[turn.Drive, unit.FlowChange]]] = {}
+        failed: dict[Staged, Exception] = {}
+        groups: dict[int, list[tuple[Staged, unit.FlowChange]]] = {}
         for drive in drives:
             if not drive.record.tracks or drive.error is not None:
                 continue
@@ -72,8 +79,8 @@ class Commits:
     def _commit(
         self,
         key: int,
-        staged: list[tuple[turn.Drive, unit.FlowChange]],
-        failed: dict[turn.Drive, Exception],
+        staged: list[tuple[Staged, unit.FlowChange]],
+        failed: dict[Staged, Exception],
     ) -> None:
         # In the order of their ids, so that two units cannot deadlock.
         staged.sort(key=lambda pair: pair[1].flow_uuid)
@@ -110,9 +117,7 @@ class Commits:
                         len(changes),
                         error,
                     )
-                deadline = clock_mod.Monotonic(
-                    self._clock.monotonic() + pause
-                )
+                deadline = clock_mod.Monotonic(self._clock.monotonic() + pause)
                 if self._clock.wait(self.stopping, deadline):
                     raise
                 pause = min(2 * pause, LONGEST_PAUSE)

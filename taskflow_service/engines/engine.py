@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from collections.abc import Iterator
 from collections.abc import Mapping
-from concurrent import futures
 import contextlib
 import datetime
 import threading
@@ -26,13 +25,14 @@ import typing
 
 from oslo_config import cfg
 
+from taskflow_service import exceptions
+from taskflow_service import states
+from taskflow_service import storage as storage_mod
 from taskflow_service.engines import base
-from taskflow_service.engines import embedded
 from taskflow_service.engines import loop as loop_mod
 from taskflow_service.engines import statistics as statistics_mod
 from taskflow_service.engines import teller as teller_mod
 from taskflow_service.engines import turn as turn_mod
-from taskflow_service import exceptions
 from taskflow_service.executors import base as executors_base
 from taskflow_service.persistence import base as persistence_base
 from taskflow_service.persistence import models
@@ -40,10 +40,6 @@ from taskflow_service.persistence import unit
 from taskflow_service.plan import compiler
 from taskflow_service.plan import export
 from taskflow_service.plan import plan as plan_mod
-from taskflow_service import registry
-from taskflow_service import states
-from taskflow_service import storage as storage_mod
-from taskflow_service import task as task_mod
 from taskflow_service.types import failure as ft
 
 _EXECUTE = states.EXECUTE
@@ -158,11 +154,7 @@ class Engine(base.Engine):
         self.storage.binding.plan = plan
         try:
             if self.executor.remote:
-                self.executor.check(
-                    plan.items[node]
-                    for node in plan.atoms()
-                    if plan.kinds[node] is plan_mod.Kind.TASK
-                )
+                self.executor.check(plan.tasks())
         except exceptions.TaskFlowException:
             self._plan = None
             raise
@@ -287,9 +279,7 @@ class Engine(base.Engine):
         if timeout is None and self.conf is not None:
             timeout = self.conf.engine.claim_timeout
         storage = self.storage
-        claim = backend.claim(
-            storage.flow_uuid, timeout, driver=_Owner(self)
-        )
+        claim = backend.claim(storage.flow_uuid, timeout, driver=_Owner(self))
         if claim.turn != storage.ledger.turn:
             with contextlib.closing(backend.get_connection()) as connection:
                 detail = connection.get_flow_details(storage.flow_uuid)
@@ -347,7 +337,7 @@ class Engine(base.Engine):
                 closed = True
                 failure = ft.Failure()
                 if self._drive is not None:
-                    self._drive.fatal.append(failure)
+                    self._drive.stage.fatal.append(failure)
                     self._drive.run.aborted = True
 
     def _phases(self) -> Iterator[str]:
@@ -414,8 +404,8 @@ class Engine(base.Engine):
             raise drive.error
         if drive.cancelled is not None:
             drive.cancelled.reraise()
-        if drive.fatal:
-            ft.Failure.reraise_if_any(drive.fatal)
+        if drive.stage.fatal:
+            ft.Failure.reraise_if_any(drive.stage.fatal)
         if self.storage.get_flow_state() not in self.NO_RERAISING_STATES:
             storage = self.storage
             ft.Failure.reraise_if_any(
@@ -522,83 +512,3 @@ class _Owner:
         if drive is not None:
             error = persistence_base.ownership_lost(flow_uuid)
             drive.ask(lambda: drive.drop(error))
-
-
-class SerialEngine(Engine):
-    """Runs one task after the other, in the thread that calls ``run()``.
-
-    In a shared loop it runs them in the loop's pool, one at a time.
-    """
-
-    def make_executor(self, shared: bool = False) -> executors_base.Executor:
-        """Make what runs the tasks."""
-        name = 'threads' if shared else 'inline'
-        options = {'per_flow': 1} if shared else {}
-        made: executors_base.Executor = registry.load(
-            registry.Kind.EXECUTOR, name
-        )(**options)
-        return made
-
-    def executor_key(self) -> typing.Any:
-        """All serial flows of a loop share a pool."""
-        return 'serial'
-
-
-class ParallelEngine(Engine):
-    """Runs tasks that do not depend on each other at the same time.
-
-    Options: ``executor`` (``'threads'``, ``'processes'``, a
-    ``concurrent.futures.Executor``, or an executor of this package) and
-    ``max_workers``; without them what ``[engine]`` configures.
-    """
-
-    _NAMES = {
-        'thread': 'threads',
-        'threaded': 'threads',
-        'threads': 'threads',
-        'process': 'processes',
-        'processes': 'processes',
-    }
-
-    def _chosen(self) -> tuple[typing.Any, int | None]:
-        chosen = self.options.get('executor')
-        workers = self.options.get('max_workers')
-        if self.conf is not None:
-            if chosen is None:
-                chosen = self.conf.engine.executor
-            if workers is None:
-                workers = self.conf.engine.max_workers
-        return 'threads' if chosen is None else chosen, workers
-
-    def make_executor(self, shared: bool = False) -> executors_base.Executor:
-        """Make what runs the tasks, unless it was given."""
-        chosen, workers = self._chosen()
-        if isinstance(chosen, executors_base.Executor):
-            return chosen
-        given: dict[str, typing.Any] = {}
-        if isinstance(chosen, str):
-            if chosen.lower().startswith('green'):
-                raise exceptions.NotFound(
-                    f'Executor {chosen!r} is not available: tasks run in '
-                    f"threads ('threads') or processes ('processes')"
-                )
-            name = self._NAMES.get(chosen.lower(), chosen)
-        elif isinstance(chosen, futures.Executor):
-            name = 'threads'
-            given['executor'] = chosen
-        else:
-            raise TypeError(
-                f'Unknown executor type {type(chosen)}: an executor, or the '
-                f'name of one, is expected'
-            )
-        made: executors_base.Executor = registry.load(
-            registry.Kind.EXECUTOR, name
-        )(max_workers=workers, **given)
-        return made
-
-    def executor_key(self) -> typing.Any:
-        """Flows with the same options share an executor."""
-        chosen, workers = self._chosen()
-        if not isinstance(chosen, str):
-            return id(chosen)
-        return chosen, workers

@@ -26,12 +26,12 @@ from oslo_utils import importutils
 from oslo_utils import reflection
 
 from taskflow_service import context
-from taskflow_service.engines import engine as engine_mod
 from taskflow_service import exceptions
+from taskflow_service import registry
+from taskflow_service.engines import engine as engine_mod
 from taskflow_service.persistence import backends
 from taskflow_service.persistence import base as persistence_base
 from taskflow_service.persistence import models
-from taskflow_service import registry
 from taskflow_service.utils import persistence_utils
 
 ENGINES_NAMESPACE = 'taskflow_service.engines'
@@ -100,15 +100,11 @@ def _engine_of(
     if '://' not in engine and '?' not in engine:
         return engine, {}
     parts = urllib.parse.urlsplit(engine)
-    options: dict[str, typing.Any] = dict(
-        urllib.parse.parse_qsl(parts.query)
-    )
+    options: dict[str, typing.Any] = dict(urllib.parse.parse_qsl(parts.query))
     return parts.scheme or parts.path, options
 
 
-def _engine_class(
-    kind: str, namespace: str, engine: str | None
-) -> typing.Any:
+def _engine_class(kind: str, namespace: str, engine: str | None) -> typing.Any:
     if namespace != ENGINES_NAMESPACE:
         raise exceptions.NotFound(
             f'Could not find engine {kind!r}: engines are plugins of the '

@@ -21,12 +21,15 @@ import typing
 
 from taskflow_service import clock as clock_mod
 from taskflow_service import exceptions
-from taskflow_service.executors import base as executors_base
 from taskflow_service import task as task_mod
+from taskflow_service.decisions import run as run_mod
+from taskflow_service.engines import base
+from taskflow_service.engines import callbacks
+from taskflow_service.engines import timers as timers_mod
+from taskflow_service.executors import base as executors_base
+from taskflow_service.plan import plan as plan_mod
+from taskflow_service.storage import ledger as ledger_mod
 from taskflow_service.types import failure as ft
-
-if typing.TYPE_CHECKING:
-    from taskflow_service.engines import turn
 
 Monotonic = clock_mod.Monotonic
 Request = executors_base.Request
@@ -35,13 +38,35 @@ Request = executors_base.Request
 CANCEL_GRACE = 5.0
 
 
+class Driven(typing.Protocol):
+    """The flow that is limited, as far as its limits concern it."""
+
+    flow_uuid: str
+    flow_name: str
+    clock: clock_mod.Clock
+    timers: timers_mod.Timers
+    ledger: ledger_mod.Ledger
+    executor: executors_base.Executor
+    requests: dict[int, Request]
+    plan: plan_mod.Plan
+    run: run_mod.Run
+    controllers: callbacks.Controllers
+
+    @property
+    def engine(self) -> base.Engine: ...
+
+    def cancel(self, error: Exception, revert: bool) -> None: ...
+
+    def give_up(self, request: Request, failure: ft.Failure) -> None: ...
+
+
 class Limits:
     """Deadlines, timeouts and delays of one flow, as its timers.
 
     ``waiting`` are the atoms that go on by themselves after a delay.
     """
 
-    def __init__(self, drive: turn.Drive) -> None:
+    def __init__(self, drive: Driven) -> None:
         self.drive = drive
         self.waiting: set[int] = set()
         self._tries: dict[int, tuple[int, Monotonic]] = {}

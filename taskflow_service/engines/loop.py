@@ -26,17 +26,16 @@ import threading
 import typing
 
 from taskflow_service import clock as clock_mod
+from taskflow_service import exceptions
 from taskflow_service.engines import commits as commits_mod
 from taskflow_service.engines import inbox as inbox_mod
 from taskflow_service.engines import timers as timers_mod
 from taskflow_service.engines import turn as turn_mod
-from taskflow_service import exceptions
 from taskflow_service.executors import base as executors_base
 
 if typing.TYPE_CHECKING:
     from oslo_config import cfg
 
-    from taskflow_service.engines import engine as engine_mod
 
 LOG = logging.getLogger(__name__)
 
@@ -49,6 +48,24 @@ CALLBACK_THREADS = 4
 
 #: Seconds after which user code that is not back is named in the log.
 SLOW = 5.0
+
+
+class Loadable(typing.Protocol):
+    """What a loop asks of an engine."""
+
+    def make_ready(self) -> None: ...
+
+    def executor_key(self) -> typing.Any: ...
+
+    def make_executor(
+        self, shared: bool = False
+    ) -> executors_base.Executor: ...
+
+    def make_drive(
+        self, executor: executors_base.Executor, loop: Turns
+    ) -> Drive: ...
+
+    def finish(self, drive: Drive) -> None: ...
 
 
 class Turns:
@@ -98,7 +115,7 @@ class Turns:
         others = []
         for item in self.inbox.take():
             if type(item) is executors_base.Outcome:
-                drive = item.request.run
+                drive = typing.cast(Drive, item.request.run)
                 if not drive.finished:
                     moved.setdefault(drive, []).append(item)
             elif type(item) is not Drive:
@@ -107,9 +124,7 @@ class Turns:
                 moved.setdefault(item, [])
         return moved, others
 
-    def commit(
-        self, started: dict[Drive, list[Request]]
-    ) -> list[Drive]:
+    def commit(self, started: dict[Drive, list[Request]]) -> list[Drive]:
         """Commit what was staged, start what was placed.
 
         Returns the flows that have ended, or cannot go on.
@@ -166,7 +181,7 @@ class Loop(Turns):
         super().__init__(clock)
         self.conf = conf
         self._executors: dict[typing.Any, executors_base.Executor] = {}
-        self._futures: dict[Drive, futures.Future[typing.Any]] = {}
+        self._submissions: dict[Drive, _Submission] = {}
         #: What arrived for a flow whose user code is running.
         self._busy: dict[Drive, list[executors_base.Outcome]] = {}
         self._pool = futures.ThreadPoolExecutor(
@@ -184,7 +199,7 @@ class Loop(Turns):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def submit(self, engine: engine_mod.Engine) -> futures.Future[typing.Any]:
+    def submit(self, engine: Loadable) -> futures.Future[typing.Any]:
         """Run an engine's flow; the future ends as its ``run()`` would.
 
         Compiles, prepares and validates in the calling thread, and raises
@@ -198,7 +213,7 @@ class Loop(Turns):
         self.inbox.put(_Submission(engine, future))
         return future
 
-    def _executor(self, engine: engine_mod.Engine) -> executors_base.Executor:
+    def _executor(self, engine: Loadable) -> executors_base.Executor:
         key = engine.executor_key()
         executor = self._executors.get(key)
         if executor is None:
@@ -246,12 +261,10 @@ class Loop(Turns):
         except Exception as error:
             submission.future.set_exception(error)
             return
-        self._futures[drive] = submission.future
+        self._submissions[drive] = submission
         self._call(drive, drive.begin)
 
-    def _call(
-        self, drive: Drive, part: typing.Any, *args: typing.Any
-    ) -> None:
+    def _call(self, drive: Drive, part: typing.Any, *args: typing.Any) -> None:
         """Run a part of a turn that calls user code in the pool."""
         self._busy[drive] = []
         self._pool.submit(self._in_pool, drive, part, args)
@@ -297,9 +310,9 @@ class Loop(Turns):
                     self.inbox.put(outcome)
 
     def _finish(self, drive: Drive) -> None:
-        future = self._futures.pop(drive)
+        engine, future = self._submissions.pop(drive)
         try:
-            drive.engine.finish(drive)
+            engine.finish(drive)
         except Exception as raised:
             future.set_exception(raised)
         else:
@@ -324,7 +337,7 @@ class Loop(Turns):
 
 
 class _Submission(typing.NamedTuple):
-    engine: engine_mod.Engine
+    engine: Loadable
     future: futures.Future[typing.Any]
 
 

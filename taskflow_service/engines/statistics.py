@@ -19,8 +19,8 @@ import contextlib
 import time
 import typing
 
-from taskflow_service.storage import record as record_mod
 from taskflow_service import states
+from taskflow_service.storage import record as record_mod
 
 _COMPLETED = frozenset((states.SUCCESS, states.REVERTED, states.IGNORE))
 

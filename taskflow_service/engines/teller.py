@@ -17,11 +17,9 @@ from __future__ import annotations
 import typing
 
 from taskflow_service import states
+from taskflow_service.engines import base
 from taskflow_service.storage import record as record_mod
 from taskflow_service.types import notifier as notifier_mod
-
-if typing.TYPE_CHECKING:
-    from taskflow_service.engines import engine as engine_mod
 
 
 class Teller:
@@ -32,9 +30,7 @@ class Teller:
 
     __slots__ = ('atoms', 'engine', 'flow', 'record')
 
-    def __init__(
-        self, engine: engine_mod.Engine, record: record_mod.Record
-    ) -> None:
+    def __init__(self, engine: base.Engine, record: record_mod.Record) -> None:
         self.engine = engine
         self.record = record
         self.flow: notifier_mod.Notifier = engine.notifier
@@ -69,7 +65,11 @@ class Teller:
         return True
 
     def atom_state(
-        self, node: int, state: str, *result: typing.Any, old: str | None = None
+        self,
+        node: int,
+        state: str,
+        *result: typing.Any,
+        old: str | None = None,
     ) -> None:
         """Change an atom's state and tell; ``old`` if it is changed already.
 

@@ -30,20 +30,22 @@ import random
 import typing
 
 from taskflow_service import clock as clock_mod
+from taskflow_service import exceptions
+from taskflow_service import states
+from taskflow_service import task as task_mod
 from taskflow_service.decisions import completion
 from taskflow_service.decisions import events
 from taskflow_service.decisions import resolution
 from taskflow_service.decisions import resumption
 from taskflow_service.decisions import run as run_mod
+from taskflow_service.engines import base
 from taskflow_service.engines import callbacks
 from taskflow_service.engines import limits as limits_mod
+from taskflow_service.engines import offer as offer_mod
+from taskflow_service.engines import stage as stage_mod
 from taskflow_service.engines import teller as teller_mod
 from taskflow_service.engines import timers as timers_mod
-from taskflow_service import exceptions
 from taskflow_service.executors import base as executors_base
-from taskflow_service import states
-from taskflow_service.storage import facade
-from taskflow_service import task as task_mod
 from taskflow_service.types import failure as ft
 
 LOG = logging.getLogger(__name__)
@@ -61,8 +63,8 @@ MAX_LOSSES = 3
 #: Ends after which the same attempt, or a new one, wants a new request.
 _NOT_BEGUN = (End.HANDED_BACK, End.DISOWNED)
 
-if typing.TYPE_CHECKING:
-    from taskflow_service.engines import engine as engine_mod
+
+_Call = Callable[[], object]
 
 
 class Keeper(typing.Protocol):
@@ -87,11 +89,10 @@ class Drive:
 
     def __init__(
         self,
-        engine: engine_mod.Engine,
+        engine: base.Engine,
         executor: executors_base.Executor,
         loop: Keeper,
     ) -> None:
-        clock = loop.clock
         self.engine = engine
         self._loop = loop
         self.storage = engine.storage
@@ -99,7 +100,7 @@ class Drive:
         self.binding = engine.storage.binding
         self.ledger = engine.storage.ledger
         self.executor = executor
-        self.clock = clock
+        self.clock = loop.clock
         self.plan = engine.plan
         self.flow_uuid = self.record.flow_uuid
         self.flow_name = self.record.flow_name
@@ -117,7 +118,14 @@ class Drive:
         self.has_user_code = self.plan.has_user_code
         self.limits = limits_mod.Limits(self)
         self.controllers = callbacks.Controllers(
-            self.record, self.binding, clock, random.Random()
+            self.record, self.binding, loop.clock, random.SystemRandom()
+        )
+        self.stage = stage_mod.Stage(
+            engine.storage,
+            self.run,
+            self.teller,
+            self.controllers,
+            self.limits.revert_again,
         )
         self.requests: dict[int, Request] = {}
         #: Requests whose outcomes the next commit records; told to who is
@@ -125,19 +133,13 @@ class Drive:
         self.recorded: list[Request] = []
         #: How many requests the executor took and has not placed yet.
         self.held = 0
-        #: Whether some of those may not be wanted any more.
-        self.reconsider = False
-        #: What ended the run for good; raised in place of the atoms' own.
-        self.fatal: list[ft.Failure] = []
         #: Why it was cancelled; raised in place of anything else.
         self.cancelled: ft.Failure | None = None
         self.finished = False
         #: Why the flow cannot go on here: nothing of it is written any more.
         self.error: Exception | None = None
         #: What is asked of the flow from outside; done in its next turn.
-        self.asked: collections.deque[Callable[[], object]] = (
-            collections.deque()
-        )
+        self.asked: collections.deque[_Call] = collections.deque()
 
     @property
     def calls_user_code(self) -> bool:
@@ -187,9 +189,9 @@ class Drive:
         executing = request.action is _EXECUTE
         if end is _OK:
             if executing:
-                self._succeeded(request.node, value)
+                self.stage.succeeded(request.node, value)
             else:
-                self._reverted(request.node, value)
+                self.stage.reverted(request.node, value)
         elif end in _FAILED:
             self._failed(request, value)
         elif end in _NOT_BEGUN:
@@ -233,52 +235,9 @@ class Drive:
 
     def _failed(self, request: Request, failure: ft.Failure) -> None:
         if request.action is _EXECUTE:
-            self._execute_failed(request.node, failure)
+            self.stage.failed(request.node, failure)
         else:
-            self._revert_failed(request.node, failure)
-
-    def _succeeded(self, node: int, value: typing.Any) -> None:
-        record = self.record
-        atom = record.atoms[node]
-        if record.tracks:
-            unstorable = self._pack(node, value)
-            if unstorable is not None:
-                self._execute_failed(node, unstorable)
-                return
-        record.keep_result(node, value)
-        self.teller.atom_state(node, states.SUCCESS, value)
-        if atom.save_as:
-            facade.warn_if_short(atom, value)
-        completion.succeeded(self.run, node)
-
-    def _pack(self, node: int, value: typing.Any) -> ft.Failure | None:
-        """Pack a result at once; give the failure of one that cannot be."""
-        try:
-            self.record.packed[node] = self.storage.backend.pack(value)
-        except exceptions.ValueNotStorable as error:
-            named = error.of(self.plan.name_of(node))
-            return ft.Failure.from_exception(named)
-        return None
-
-    def _execute_failed(self, node: int, failure: ft.Failure) -> None:
-        self.record.keep_failure(node, failure)
-        self.teller.atom_state(node, states.FAILURE, failure)
-        self.reconsider = True
-        completion.failed(self.run, node)
-        if self.run.aborted:
-            self.fatal.append(failure)
-
-    def _reverted(self, node: int, value: typing.Any) -> None:
-        self.record.keep_revert(node, value)
-        self.teller.atom_state(node, states.REVERTED, value)
-        completion.reverted(self.run, node)
-
-    def _revert_failed(self, node: int, failure: ft.Failure) -> None:
-        self.record.keep_revert_failure(node, failure)
-        self.teller.atom_state(node, states.REVERT_FAILURE, failure)
-        if not self.limits.revert_again(node):
-            completion.revert_failed(self.run, node)
-            self.fatal.append(failure)
+            self.stage.revert_failed(request.node, failure)
 
     def _progressed(
         self, request: Request, event: str, details: typing.Any
@@ -319,9 +278,7 @@ class Drive:
                 self.record.dirty.update(filter(self.plan.is_atom, region))
         self.run.moved.clear()
 
-    def _guarded(
-        self, call: Callable[..., object], *args: typing.Any
-    ) -> None:
+    def _guarded(self, call: Callable[..., object], *args: typing.Any) -> None:
         """Call user code; what it raises ends the run."""
         try:
             call(*args)
@@ -332,7 +289,7 @@ class Drive:
                 self.flow_uuid,
                 failure.pformat(traceback=True),
             )
-            self.fatal.append(failure)
+            self.stage.fatal.append(failure)
             self.run.aborted = True
 
     def _answer(self, question: events.Question) -> None:
@@ -348,7 +305,7 @@ class Drive:
 
     def _act(self, node: int, turn: events.Turn) -> None:
         if turn is events.Turn.REVERT:
-            self._revert_retry(node)
+            self.stage.revert_retry(node)
             return
         if turn is events.Turn.RETRY:
             due = self.controllers.not_before(node)
@@ -359,48 +316,8 @@ class Drive:
                     lambda: self.run.controllers.append((node, turn)),
                 )
                 return
-            self._reset(node)
-        self._execute_retry(node)
-
-    def _reset(self, retry: int) -> None:
-        """Reset what a retry controls for its next try."""
-        before = {
-            node: self.record.states[node]
-            for node in self.plan.region(retry)
-        }
-        reset = completion.retried(self.run, retry)
-        self.teller.atom_state(retry, states.RETRYING, old=before[retry])
-        for node in reset:
-            self.record.forget(node)
-            self.teller.atom_state(node, states.PENDING, old=before[node])
-
-    def _start(self, node: int, reverting: bool) -> None:
-        """Stage and tell that an atom is RUNNING or REVERTING."""
-        record = self.record
-        old = record.states[node]
-        if node not in self.run.again or old == states.REVERT_FAILURE:
-            record.start(node)
-        completion.started(self.run, node, reverting)
-        self.teller.atom_state(node, record.states[node] or '', old=old)
-
-    def _execute_retry(self, node: int) -> None:
-        self._start(node, False)
-        try:
-            value = self.controllers.execute(node)
-        except Exception:
-            self._execute_failed(node, ft.Failure())
-        else:
-            self._succeeded(node, value)
-
-    def _revert_retry(self, node: int) -> None:
-        self._start(node, True)
-        try:
-            failures = self.storage.get_execute_failures()
-            value = self.controllers.revert(node, failures)
-        except Exception:
-            self._revert_failed(node, ft.Failure())
-        else:
-            self._reverted(node, value)
+            self.stage.reset(node)
+        self.stage.execute_retry(node)
 
     # Placing and announcing
 
@@ -412,14 +329,14 @@ class Drive:
         """
         run = self.run
         stopping = run.aborted or self.suspending
-        if self.held and (stopping or self.reconsider):
-            offer = Offer(self)
+        if self.held and (stopping or self.stage.reconsider):
+            offer = offer_mod.Offer(self)
             for request in self.executor.withdraw(self):
                 offer.put_back(request)
-        self.reconsider = False
+        self.stage.reconsider = False
         if stopping or not (run.ready or run.undoable or self.held):
             return []
-        placed = self.executor.place(Offer(self))
+        placed = self.executor.place(offer_mod.Offer(self))
         self.held -= len(placed)
         for request in placed:
             self.requests[request.node] = request
@@ -434,7 +351,7 @@ class Drive:
         ready = []
         for request in placed:
             reverting = request.action is not _EXECUTE
-            self._start(request.node, reverting)
+            self.stage.start(request.node, reverting)
             if self.executor.remote:
                 self.record.keep_request(request)
             try:
@@ -528,7 +445,7 @@ class Drive:
         if self.cancelled is not None:
             return
         self.cancelled = ft.Failure.from_exception(error)
-        self.reconsider = True
+        self.stage.reconsider = True
         self.limits.cancel_all(str(error))
         if revert:
             self.run.questions.clear()
@@ -543,50 +460,3 @@ class Drive:
         if self.requests.get(request.node) is request:
             del self.requests[request.node]
             self._failed(request, failure)
-
-
-class Offer:
-    """The ready tasks of one flow, made into requests one at a time."""
-
-    __slots__ = ('run',)
-
-    def __init__(self, drive: Drive) -> None:
-        self.run = drive
-
-    def __len__(self) -> int:
-        return len(self.run.run.ready) + len(self.run.run.undoable)
-
-    def take(self) -> Request:
-        """Pop the best one, a revert before an execute."""
-        drive = self.run
-        run = drive.run
-        node = run.take_revert() if run.undoable else -1
-        if node >= 0:
-            action = Action.REVERT
-        else:
-            node = run.take_execute()
-            action = _EXECUTE
-            if node < 0:
-                raise IndexError('nothing is ready')
-        drive.held += 1
-        attempt = drive.record.attempts[node]
-        if node not in run.again:
-            attempt += 1
-        return Request(
-            drive,
-            node,
-            typing.cast(task_mod.Task, drive.plan.items[node]),
-            action,
-            attempt,
-            drive.controllers.try_number(drive.plan.retry_of[node]),
-        )
-
-    def put_back(self, request: Request) -> None:
-        """Undo a ``take``."""
-        self.run.held -= 1
-        if request.action is _EXECUTE:
-            self.run.run.offer_execute(request.node)
-        else:
-            self.run.run.offer_revert(request.node)
-
-

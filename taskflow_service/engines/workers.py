@@ -20,11 +20,10 @@ from __future__ import annotations
 
 import typing
 
+from taskflow_service import registry
 from taskflow_service.engines import embedded
 from taskflow_service.engines import engine as engine_mod
 from taskflow_service.executors import base as executors_base
-from taskflow_service.plan import plan as plan_mod
-from taskflow_service import registry
 
 
 class WorkersEngine(engine_mod.Engine):
@@ -44,16 +43,9 @@ class WorkersEngine(engine_mod.Engine):
         made: typing.Any = registry.load(registry.Kind.EXECUTOR, 'remote')(
             self.conf, **self.options
         )
-        embedded.ensure(made.conf, made.url, self._task_classes())
+        classes = {type(task) for task in self.plan.tasks()}
+        embedded.ensure(made.conf, made.url, classes)
         return typing.cast(executors_base.Executor, made)
-
-    def _task_classes(self) -> set[typing.Any]:
-        plan = self.plan
-        return {
-            type(plan.items[node])
-            for node in plan.atoms()
-            if plan.kinds[node] is plan_mod.Kind.TASK
-        }
 
     def executor_key(self) -> typing.Any:
         """Flows of one configuration share an executor."""

@@ -76,7 +76,9 @@ class Request:
     ``failures`` for a revert) between ``place`` and ``start``. An executor
     that is elsewhere fills ``request_uuid``, ``worker``, ``incarnation``,
     ``start_by`` and ``finish_by`` in ``place``; they are committed with
-    RUNNING. ``reason`` says in one line why a waiting request has no place.
+    RUNNING. For a revert the arguments contain what ``revert`` is given of
+    ``result`` and ``flow_failures``. ``reason`` says in one line why a
+    waiting request has no place.
     """
 
     __slots__ = (
@@ -96,6 +98,7 @@ class Request:
         'finish_by',
         'not_before',
         'reason',
+        'timed_out',
         'private',
     )
 
@@ -125,6 +128,8 @@ class Request:
         self.finish_by: float | None = None
         self.not_before: float | None = None
         self.reason: str | None = None
+        #: The loop's: why it cancelled the request, if it did.
+        self.timed_out: typing.Any = None
         #: The executor's own business.
         self.private: typing.Any = None
 
@@ -157,6 +162,10 @@ Deliver = Callable[[Outcome], None]
 class Offer(typing.Protocol):
     """The ready atoms of one flow, best (priority, then order) first."""
 
+    @property
+    def run(self) -> Run:
+        """The flow."""
+
     def __len__(self) -> int: ...
 
     def take(self) -> Request:
@@ -176,6 +185,15 @@ class Executor(abc.ABC):
     #: True if tasks run outside of this process, so that arguments, results
     #: and the constructor's arguments must be storable.
     remote: typing.ClassVar[bool] = False
+
+    #: True if a cancelled request ends for certain, because what runs it can
+    #: be killed; else the loop gives it up after a grace time.
+    enforces: typing.ClassVar[bool] = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether taken requests wait inside for a place."""
+        return False
 
     def bind(self, deliver: Deliver) -> None:
         """Say where outcomes go; called once, before ``open``."""

@@ -32,11 +32,11 @@ from taskflow_service import atom as atom_mod
 from taskflow_service import deciders
 from taskflow_service import exceptions
 from taskflow_service import flow as flow_mod
+from taskflow_service import retry as retry_mod
+from taskflow_service import task as task_mod
 from taskflow_service.patterns import linear_flow
 from taskflow_service.patterns import unordered_flow
 from taskflow_service.plan import plan as plan_mod
-from taskflow_service import retry as retry_mod
-from taskflow_service import task as task_mod
 
 Kind = plan_mod.Kind
 
@@ -284,9 +284,7 @@ class _Compiler:
         self.logging -= 1
         self._publish(since)
         self._link(links, spans)
-        return [
-            spans[index][1] for index in links.leaves()
-        ] or [entry]
+        return [spans[index][1] for index in links.leaves()] or [entry]
 
     def _see(self, symbol: str, links: _Links, index: int) -> None:
         """Put the ancestors of a child that provide a symbol in front."""
@@ -373,7 +371,7 @@ def _adjacency(
 ) -> list[tuple[int, ...]]:
     """Group targets by source; most nodes have one, so that is cheap."""
     grouped: list[typing.Any] = [None] * size
-    for source, target in zip(sources, targets):
+    for source, target in zip(sources, targets, strict=True):
         found = grouped[source]
         if found is None:
             grouped[source] = target
@@ -396,7 +394,7 @@ def _check_ignorable(plan: plan_mod.Plan) -> None:
     for node in plan.atoms():
         atom = typing.cast(atom_mod.Atom, plan.items[node])
         for (arg, symbol), cell in zip(
-            atom.rebind.items(), plan.arguments[node]
+            atom.rebind.items(), plan.arguments[node], strict=True
         ):
             if arg in atom.optional:
                 continue

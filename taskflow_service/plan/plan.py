@@ -30,6 +30,7 @@ import typing
 from taskflow_service import atom as atom_mod
 from taskflow_service import deciders
 from taskflow_service import flow as flow_mod
+from taskflow_service import task as task_mod
 
 
 class Kind(enum.IntEnum):
@@ -103,6 +104,13 @@ class Plan:
         return len(self.items)
 
     @property
+    def has_user_code(self) -> bool:
+        """Whether deciders or retries are to be asked on the way."""
+        return bool(self.guards) or any(
+            self.kinds[node] is Kind.RETRY for node in self.end_of
+        )
+
+    @property
     def root(self) -> int:
         """The node that a run starts from."""
         return 0
@@ -114,6 +122,12 @@ class Plan:
     def atoms(self) -> Iterator[int]:
         """Iterate over the nodes of atoms in the order of definition."""
         return iter(self.node_of.values())
+
+    def tasks(self) -> Iterator[task_mod.Task]:
+        """Iterate over the tasks in the order of definition."""
+        for node in self.node_of.values():
+            if self.kinds[node] is Kind.TASK:
+                yield typing.cast(task_mod.Task, self.items[node])
 
     def atom(self, name: str) -> atom_mod.Atom:
         """Look an atom up by its name; KeyError if there is none."""
@@ -172,7 +186,9 @@ class Plan:
                 self.revert_arguments[node],
             ),
         ):
-            for (arg, symbol), cell in zip(mapping.items(), candidates):
+            for (arg, symbol), cell in zip(
+                mapping.items(), candidates, strict=True
+            ):
                 if (
                     cell is None
                     and symbol not in injected

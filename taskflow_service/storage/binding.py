@@ -25,9 +25,9 @@ import typing
 
 from taskflow_service import atom as atom_mod
 from taskflow_service import exceptions
-from taskflow_service.plan import plan as plan_mod
 from taskflow_service import retry as retry_mod
 from taskflow_service import states
+from taskflow_service.plan import plan as plan_mod
 from taskflow_service.storage import record as record_mod
 
 NOTHING = record_mod.NOTHING
@@ -103,7 +103,9 @@ class Binding:
     ) -> dict[str, typing.Any]:
         values: dict[str, typing.Any] = {}
         injected = self.injected(atom.name)
-        for (arg, symbol), cell in zip(mapping.items(), candidates):
+        for (arg, symbol), cell in zip(
+            mapping.items(), candidates, strict=True
+        ):
             for source in injected:
                 if symbol in source:
                     values[arg] = source[symbol]

@@ -31,14 +31,14 @@ import typing
 
 from taskflow_service import atom as atom_mod
 from taskflow_service import exceptions
-from taskflow_service.persistence import base
-from taskflow_service.persistence import models
 from taskflow_service import retry as retry_mod
 from taskflow_service import states
+from taskflow_service import task as task_mod
+from taskflow_service.persistence import base
+from taskflow_service.persistence import models
 from taskflow_service.storage import binding as binding_mod
 from taskflow_service.storage import ledger as ledger_mod
 from taskflow_service.storage import record as record_mod
-from taskflow_service import task as task_mod
 from taskflow_service.types import failure as ft
 
 LOG = logging.getLogger(__name__)
@@ -122,6 +122,10 @@ class Storage:
     def backend(self) -> base.Backend | None:
         """Where the flow is kept, None for memory alone."""
         return self._backend
+
+    def pack(self, value: typing.Any) -> typing.Any:
+        """What of a value is kept; raises ``ValueNotStorable``."""
+        return value if self._backend is None else self._backend.pack(value)
 
     def get_flow_state(self) -> str:
         """The flow's state; PENDING before it was first run."""
@@ -229,8 +233,8 @@ class Storage:
         if not update_with:
             return
         meta = {**self.record.metas.get(node, {}), **update_with}
-        if self._backend is not None and self.record.tracks:
-            self._backend.pack(meta)
+        if self.record.tracks:
+            self.pack(meta)
         self.record.metas[node] = meta
         self._touch(node)
 
@@ -409,9 +413,7 @@ class Storage:
             return
         node = self._node(atom_name)
         stored = self.record.metas.get(node, {}).get('injected', {})
-        self.update_atom_metadata(
-            atom_name, {'injected': {**stored, **pairs}}
-        )
+        self.update_atom_metadata(atom_name, {'injected': {**stored, **pairs}})
 
     def inject(
         self,
@@ -424,12 +426,12 @@ class Storage:
             self.binding.flow_args.update(values)
             return
         record = self.record
-        stored = {}
+        stored: dict[str, typing.Any] = {}
         if record.injector is not None:
             stored = record.injector.results or {}
         stored = {**stored, **values}
-        if self._backend is not None and record.tracks:
-            self._backend.pack(stored)
+        if record.tracks:
+            self.pack(stored)
         if record.injector is None:
             self._store_first = not record.index
             record.injector = models.TaskDetail(self.injector_name)

@@ -21,9 +21,9 @@ from __future__ import annotations
 import time
 import typing
 
+from taskflow_service import states
 from taskflow_service.persistence import base
 from taskflow_service.persistence import unit
-from taskflow_service import states
 from taskflow_service.storage import record as record_mod
 
 _ENDED = frozenset((states.SUCCESS, states.FAILURE, states.REVERTED))

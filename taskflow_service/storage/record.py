@@ -27,12 +27,12 @@ import typing
 
 from taskflow_service import atom as atom_mod
 from taskflow_service import exceptions
+from taskflow_service import retry as retry_mod
+from taskflow_service import states
 from taskflow_service.persistence import models
 from taskflow_service.persistence import rows
 from taskflow_service.persistence import unit
 from taskflow_service.plan import plan as plan_mod
-from taskflow_service import retry as retry_mod
-from taskflow_service import states
 from taskflow_service.types import failure as ft
 
 
@@ -217,9 +217,7 @@ class Record:
             self.results[node] = detail.results
         self.dirty.discard(node)
 
-    def _check_same(
-        self, atom: typing.Any, detail: models.AtomDetail
-    ) -> None:
+    def _check_same(self, atom: typing.Any, detail: models.AtomDetail) -> None:
         if isinstance(atom, retry_mod.Retry) != isinstance(
             detail, models.RetryDetail
         ):
@@ -383,12 +381,12 @@ class Record:
         detail.losses = self.losses.get(node, 0)
         detail.seq = self.sequence[node] or None
         for name, value in zip(
-            REQUEST_FIELDS, self.requests.get(node, _NO_REQUEST)
+            REQUEST_FIELDS,
+            self.requests.get(node, _NO_REQUEST),
+            strict=True,
         ):
             setattr(detail, name, value)
-        detail.started_at, detail.finished_at = self.times.get(
-            node, _NO_TIMES
-        )
+        detail.started_at, detail.finished_at = self.times.get(node, _NO_TIMES)
 
     def meta_of(self, node: int) -> dict[typing.Any, typing.Any]:
         """An atom's metadata with its progress, as TaskFlow keeps it."""
@@ -426,9 +424,7 @@ class Record:
 
     def __len__(self) -> int:
         return (
-            len(self.index)
-            + len(self.strangers)
-            + (self.injector is not None)
+            len(self.index) + len(self.strangers) + (self.injector is not None)
         )
 
     def add(self, atom_detail: models.AtomDetail) -> None:
@@ -484,8 +480,8 @@ class Record:
 
     def injector_row(self, pack: Pack) -> unit.AtomRow:
         """The row of what the flow was given."""
-        assert self.injector is not None
-        return rows.atom_row(self.flow_uuid, self.injector, pack)
+        injector = typing.cast(models.TaskDetail, self.injector)
+        return rows.atom_row(self.flow_uuid, injector, pack)
 
     def try_rows(self, node: int, pack: Pack) -> list[unit.TryRow]:
         """The rows of a retry's history."""

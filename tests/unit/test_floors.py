@@ -218,6 +218,9 @@ class FloorsTest(base.BaseTestCase):
     def test_drivers_are_reached_by_name_only(self) -> None:
         wrong = []
         for module, imported in self._all():
+            # What an operator calls may know the one driver it is about.
+            if floors.within(module.name, 'cmd'):
+                continue
             inner = self._inner(imported.name) or ''
             for room, drivers in floors.DRIVERS.items():
                 if floors.within(module.name, room):

@@ -1,0 +1,180 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Run tasks in a pool of threads."""
+
+from __future__ import annotations
+
+from concurrent import futures
+import logging
+import os
+import threading
+import typing
+
+from taskflow_service import exceptions
+from taskflow_service.executors import attempt as attempt_mod
+from taskflow_service.executors import base
+from taskflow_service.types import failure as ft
+
+LOG = logging.getLogger(__name__)
+
+#: The most requests that wait in the pool's own queue.
+MAX_BACKLOG = 1000
+
+
+def default_workers() -> int:
+    """One thread more than there are processors."""
+    return (os.cpu_count() or 1) + 1
+
+
+class ThreadsExecutor(base.Executor):
+    """Runs requests in threads: its own, or those of a pool it is given.
+
+    No more is placed than the pool has threads, so that a task that is
+    RUNNING runs, and what is suspended has not begun. Only where the pool
+    runs dry while a turn is committed does a backlog grow in its queue, and
+    shrinks again when the loop has to wait: tasks shorter than a commit
+    share one, longer ones never queue. Of a pool that does not say how many
+    threads it has everything ready is given to it.
+
+    ``per_flow`` bounds how many tasks of one flow run at once. A pool that
+    was given is not shut down.
+    """
+
+    def __init__(
+        self,
+        executor: futures.Executor | None = None,
+        max_workers: int | None = None,
+        per_flow: int | None = None,
+    ) -> None:
+        if isinstance(executor, futures.ProcessPoolExecutor):
+            raise TypeError(
+                "A ProcessPoolExecutor cannot run tasks: give "
+                "executor='processes' for tasks in processes"
+            )
+        self._given = executor
+        self._pool = executor
+        self._max_workers = max_workers or default_workers()
+        self._width: int | None = self._max_workers
+        if executor is not None:
+            self._width = getattr(executor, '_max_workers', None)
+        self._per_flow = per_flow
+        #: Guards ``_open``, which threads of the pool count down.
+        self._lock = threading.Lock()
+        self._open = 0
+        self._running: dict[str, int] = {}
+        self._backlog = 0
+        self._placed = False
+
+    def open(self) -> None:
+        """Make the pool."""
+        if self._pool is None:
+            self._pool = futures.ThreadPoolExecutor(
+                self._max_workers, thread_name_prefix='taskflow'
+            )
+
+    def place(self, offer: base.Offer) -> list[base.Request]:
+        """Take as many as there is room for."""
+        room = self._room(offer)
+        placed: list[base.Request] = []
+        try:
+            while room is None or len(placed) < room:
+                placed.append(offer.take())
+        except IndexError:
+            pass
+        if placed:
+            self._placed = True
+            with self._lock:
+                self._open += len(placed)
+            if self._per_flow is not None:
+                uuid = placed[0].run.flow_uuid
+                running = self._running.get(uuid, 0)
+                self._running[uuid] = running + len(placed)
+        return placed
+
+    def _room(self, offer: base.Offer) -> int | None:
+        if self._width is None:
+            room = None
+        else:
+            if self._placed and not self._open:
+                self._backlog = min(
+                    max(2 * self._backlog, self._width), MAX_BACKLOG
+                )
+            room = max(0, self._width + self._backlog - self._open)
+        if self._per_flow is None:
+            return room
+        free = self._per_flow - self._running.get(offer.run.flow_uuid, 0)
+        return free if room is None else min(room, free)
+
+    def idle(self) -> None:
+        """Let the backlog shrink: the loop waits for tasks now."""
+        if self._backlog and self._width and self._open > self._width:
+            self._backlog //= 2
+
+    def start(self, requests: list[base.Request]) -> None:
+        """Hand them to the pool."""
+        pool = typing.cast(futures.Executor, self._pool)
+        for request in requests:
+            request.private = attempt_mod.attempt_of(request, self.deliver)
+            try:
+                pool.submit(self._perform, request)
+            except Exception as error:
+                LOG.warning('The pool refused %r', request, exc_info=True)
+                self._end(request, base.End.FAILED, _refused(error, request))
+
+    def _perform(self, request: base.Request) -> None:
+        end, value = attempt_mod.perform(request, request.private)
+        self._end(request, end, value)
+
+    def _end(
+        self, request: base.Request, end: base.End, value: typing.Any
+    ) -> None:
+        self._leave([request])
+        self.deliver(base.Outcome(request, end, value))
+
+    def _leave(self, requests: list[base.Request]) -> None:
+        with self._lock:
+            self._open -= len(requests)
+            if self._per_flow is not None:
+                for request in requests:
+                    self._count_down(request.run.flow_uuid)
+
+    def _count_down(self, flow_uuid: str) -> None:
+        left = self._running.get(flow_uuid, 0) - 1
+        if left > 0:
+            self._running[flow_uuid] = left
+        else:
+            self._running.pop(flow_uuid, None)
+
+    def release(self, requests: list[base.Request]) -> None:
+        """Give their room back."""
+        self._leave(requests)
+
+    def cancel(self, request: base.Request, reason: str) -> None:
+        """Set the token of a task."""
+        if request.private is not None:
+            request.private.cancellation.cancel(reason)
+
+    def close(self) -> None:
+        """Wait for the threads to end, unless they are somebody else's."""
+        if self._pool is not None and self._given is None:
+            self._pool.shutdown()
+            self._pool = None
+
+
+def _refused(error: Exception, request: base.Request) -> ft.Failure:
+    failure = exceptions.ExecutionFailure(
+        f'The pool of threads refused {request.action} of task '
+        f'{request.task.name!r} of flow {request.run.flow_uuid}: {error}',
+        error,
+    )
+    return ft.Failure.from_exception(failure)
