@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+import contextlib
 import functools
 import pathlib
 
@@ -103,27 +105,32 @@ def db_sync(conn: sa.Connection | sa.Engine, revision: str = 'head') -> None:
         return
     config = _config()
     with conn.begin():
-        _lock(conn)
-        found = version(conn)
-        if not is_known(found):
-            check(conn)
-        config.attributes['connection'] = conn
-        alembic.command.upgrade(config, revision)
+        with _locked(conn):
+            if not is_known(version(conn)):
+                check(conn)
+            config.attributes['connection'] = conn
+            alembic.command.upgrade(config, revision)
 
 
-def _lock(conn: sa.Connection) -> None:
-    # SQLite's transaction is the lock.
+@contextlib.contextmanager
+def _locked(conn: sa.Connection) -> Iterator[None]:
+    """Keep other migrations out. SQLite's transaction does by itself."""
     if conn.dialect.name == 'postgresql':
         conn.execute(
             sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(_LOCK)))
         )
+        yield
     elif conn.dialect.name == 'mysql':
-        # Held by the session until it ends or lets go, over its commits.
-        got = conn.execute(
-            sa.select(sa.func.get_lock(_LOCK, _LOCK_TIMEOUT))
-        ).scalar()
-        if not got:
+        # Its statements commit by themselves; this lock is the session's.
+        lock = sa.func.get_lock(_LOCK, _LOCK_TIMEOUT)
+        if not conn.execute(sa.select(lock)).scalar():
             raise exceptions.StorageFailure(
                 'Another process has been changing the schema for '
                 f'{_LOCK_TIMEOUT} s; see SHOW PROCESSLIST'
             )
+        try:
+            yield
+        finally:
+            conn.execute(sa.select(sa.func.release_lock(_LOCK)))
+    else:
+        yield
