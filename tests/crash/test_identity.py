@@ -9,54 +9,103 @@
 #    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 #    License for the specific language governing permissions and limitations
 #    under the License.
-"""A process that takes names is killed; what it leaves can be read."""
+
+"""Names under concurrency and kill -9: one holder, and no false proof."""
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import pathlib
+import random
 import subprocess
 import sys
+import time
 
 import fixtures
+from oslo_config import cfg
 from oslotest import base
+from testtools import content
 
+from taskflow_service import conf as service_conf
 from taskflow_service import identity
 
-# Takes and gives up a name as fast as it can; says each incarnation once its
-# record is on disk.
-_TAKER = """
+DEADLINE = 60
+PROCESSES = 4
+ROUNDS = 50
+KILLS = 20
+
+_LOOP = """
 import pathlib, sys
 from taskflow_service import identity
 while True:
     mine = identity.take(pathlib.Path(sys.argv[1]), 'host')
-    print(mine.incarnation, flush=True)
+    print(mine.name, mine.incarnation, flush=True)
     mine.close()
 """
 
 
-class KilledWhileTakingNamesTest(base.BaseTestCase):
-    """SIGKILL at ten different moments of taking and giving up a name."""
+def _come_and_go(conf, directory, queue):
+    wrong = []
+    for _ in range(ROUNDS):
+        mine = identity.take(directory, 'host')
+        if identity.proven_dead(conf, mine.incarnation):
+            wrong.append(f'{mine} lives, and is proven dead')
+        mine.close()
+        # One who takes the name just now has not moved it to the past yet.
+        deadline = time.monotonic() + DEADLINE
+        while not identity.proven_dead(conf, mine.incarnation):
+            if time.monotonic() > deadline:
+                wrong.append(f'{mine} is gone, and not proven dead')
+                break
+    queue.put(wrong)
 
-    def test_the_record_is_whole_and_the_lock_is_free(self) -> None:
-        names = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        for moment in range(10):
-            taker = subprocess.Popen(
-                [sys.executable, '-c', _TAKER, str(names)],
+
+class IdentityTest(base.BaseTestCase):
+    def setUp(self):
+        super().setUp()
+        path = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.names = path / 'names'
+        self.conf = cfg.ConfigOpts()
+        service_conf.register_opts(self.conf)
+        self.conf([], default_config_files=[], default_config_dirs=[])
+        self.conf.set_override('state_path', str(path))
+
+    def test_many_come_and_go(self):
+        context = multiprocessing.get_context('fork')
+        queue = context.Queue()
+        processes = [
+            context.Process(
+                target=_come_and_go, args=(self.conf, self.names, queue)
+            )
+            for _ in range(PROCESSES)
+        ]
+        for process in processes:
+            process.start()
+        wrong = [queue.get(timeout=DEADLINE) for _ in processes]
+        for process in processes:
+            process.join(DEADLINE)
+        self.assertEqual([[]] * PROCESSES, wrong)
+        # A prober takes no name away: there were never more than processes.
+        self.assertLessEqual(len(list(self.names.glob('*.lock'))), PROCESSES)
+
+    def test_killed_at_any_moment_the_record_stands(self):
+        seed = random.randrange(2**32)
+        self.addDetail('seed', content.text_content(str(seed)))
+        rng = random.Random(seed)
+        for _ in range(KILLS):
+            process = subprocess.Popen(
+                [sys.executable, '-c', _LOOP, str(self.names)],
                 stdout=subprocess.PIPE,
                 text=True,
             )
-            try:
-                for _ in range(moment + 1):
-                    said = taker.stdout.readline().strip()
-            finally:
-                taker.kill()
-                said = ([said, *taker.stdout.read().split()])[-1]
-                taker.stdout.close()
-                taker.wait()
-            record = json.loads((names / 'host.1.json').read_text())
-            known = [past[0] for past in record['predecessors']]
-            self.assertIn(said, [*known, record['incarnation']])
-            mine = identity.take(names, 'host')
-            self.assertEqual('host.1', mine.name)
-            mine.close()
+            for _ in range(rng.randrange(1, 30)):
+                process.stdout.readline()
+            process.kill()
+            said = process.communicate(timeout=DEADLINE)[0].split()
+            # Whoever was named last before the kill, died by then.
+            for incarnation in said[1::2]:
+                self.assertTrue(identity.proven_dead(self.conf, incarnation))
+        mine = identity.take(self.names, 'host')
+        self.addCleanup(mine.close)
+        self.assertEqual('host.1', mine.name)
+        self.assertGreaterEqual(len(mine.predecessors), KILLS)

@@ -15,6 +15,8 @@
 from __future__ import annotations
 
 import pathlib
+import subprocess
+import sys
 
 import ddt
 import fixtures
@@ -116,6 +118,14 @@ class RegistrationTest(Case):
     def test_the_global_configuration_is_left_alone(self):
         service_conf.register_opts(cfg.ConfigOpts())
         self.assertNotIn('remote', cfg.CONF)
+
+    def test_registering_loads_no_database_and_no_bus(self):
+        code = (
+            'import sys, taskflow_service.conf\n'
+            'print({"sqlalchemy", "oslo_messaging"} & set(sys.modules))'
+        )
+        output = subprocess.check_output([sys.executable, '-c', code])
+        self.assertEqual(b'set()\n', output)
 
     def test_the_names_that_clients_rely_on(self):
         conf = self._read('')
