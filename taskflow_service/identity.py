@@ -214,23 +214,19 @@ def take(directory: pathlib.Path, host: str) -> Identity:
     """Take the first name ``<host>.<n>`` that is free in ``directory``.
 
     For whoever plays several processes in one; others use ``of_process``.
+    Raises ConfigurationError if nothing can be written there.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    with _fork_lock:
-        for number in range(1, _MOST_NAMES + 1):
-            name = f'{host}.{number}'
-            descriptor = _lock(directory / f'{name}.lock')
-            if descriptor is None:
-                continue
-            ended = _ended(name, _read(directory, name))
-            try:
-                made = Identity(directory, name, descriptor, ended)
-            except BaseException:
-                os.close(descriptor)
-                raise
-            _held.add(made)
-            LOG.debug('Took the name %s as %s', name, made.incarnation)
-            return made
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with _fork_lock:
+            for number in range(1, _MOST_NAMES + 1):
+                made = _take(directory, f'{host}.{number}')
+                if made is not None:
+                    return made
+    except OSError as exc:
+        raise exceptions.ConfigurationError(
+            f'[DEFAULT] state_path: no name can be taken in {directory}', exc
+        ) from exc
     raise exceptions.ConfigurationError(
         f'[DEFAULT] state_path: the names {host}.1 to {host}.{_MOST_NAMES} '
         f'are all taken or closed to this user in {directory}'
@@ -272,6 +268,22 @@ def close_all() -> None:
     """
     for identity in list(_held):
         identity.close()
+
+
+def _take(directory: pathlib.Path, name: str) -> Identity | None:
+    """Take a name if it is free."""
+    descriptor = _lock(directory / f'{name}.lock')
+    if descriptor is None:
+        return None
+    ended = _ended(name, _read(directory, name))
+    try:
+        made = Identity(directory, name, descriptor, ended)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    _held.add(made)
+    LOG.debug('Took the name %s as %s', name, made.incarnation)
+    return made
 
 
 def _dead(directory: pathlib.Path) -> Iterator[Predecessor]:

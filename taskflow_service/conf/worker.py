@@ -163,7 +163,6 @@ Related options:
         'cancel_grace',
         default=10.0,
         min=0.0,
-        mutable=True,
         help="""
 How long, in seconds, a task that was cancelled, or ran into one of its
 timeouts, may take to end by itself. After that a task process is killed; a

@@ -161,6 +161,15 @@ class IdentityTest(base.BaseTestCase):
         self.assertEqual(('host.1', ()), (two.name, two.predecessors))
         self.assertEqual({}, self._dead())
 
+    def test_where_no_name_can_be_written_the_option_is_named(self):
+        self.names.mkdir()
+        (self.names / 'host.1.lock').mkdir()
+        error = self.assertRaises(
+            exceptions.ConfigurationError, identity.take, self.names, 'host'
+        )
+        self.assertIn('[DEFAULT] state_path', str(error))
+        self.assertIn(str(self.names), str(error))
+
     def test_closing_twice_is_closing_once(self):
         one = self._take()
         one.close()
