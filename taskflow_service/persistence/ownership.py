@@ -123,7 +123,7 @@ class Registry(typing.Protocol):
         """Give a flow up, if it still is the owner's at that epoch."""
 
     def retire(self, owner: str) -> None:
-        """Delete an owner's row."""
+        """Delete an owner's row, unless it owns flows."""
 
 
 class Driver(typing.Protocol):
@@ -154,6 +154,33 @@ class _Watch:
         self.length = length if lease is None else lease.length
         self.name = None if lease is None else lease.name
         self.since = now
+
+
+class _Taken:
+    """The flows that this process drives or is claiming, in any logbook.
+
+    By owner as well, because a test plays several processes in one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._flows: set[tuple[str, str]] = set()
+
+    def add(self, owner: str, flow_uuid: str) -> bool:
+        """Take a flow; False if it is taken."""
+        with self._lock:
+            if (owner, flow_uuid) in self._flows:
+                return False
+            self._flows.add((owner, flow_uuid))
+            return True
+
+    def discard(self, owner: str, flow_uuids: Iterable[str]) -> None:
+        """Let go of flows."""
+        with self._lock:
+            self._flows.difference_update((owner, uuid) for uuid in flow_uuids)
+
+
+_taken = _Taken()
 
 
 class Ownership:
@@ -191,7 +218,7 @@ class Ownership:
         self._beat = threading.Lock()
         self._looking = threading.Lock()
         self._driven: dict[str, _Driven] = {}
-        self._claiming: set[str] = set()
+        self._claiming = 0
         self._told: dict[str, str] = {}
         self._watches: dict[str, _Watch] = {}
         self._looked: float | None = None
@@ -233,12 +260,11 @@ class Ownership:
         Raises FlowOwned if the flow is driven in this process, or at the end
         of the timeout; NotFound; StorageOutage.
         """
+        if not _taken.add(self.owner, flow_uuid):
+            name = f'{self.name}, which is this one'
+            raise owned(flow_uuid, self.owner, name)
         with self._lock:
-            if flow_uuid in self._driven or flow_uuid in self._claiming:
-                raise owned(
-                    flow_uuid, self.owner, f'{self.name}, which is this one'
-                )
-            self._claiming.add(flow_uuid)
+            self._claiming += 1
         try:
             self._start()
             if not self.good():
@@ -247,9 +273,12 @@ class Ownership:
             with self._lock:
                 self._driven[flow_uuid] = _Driven(claim.epoch, driver)
             return claim
+        except BaseException:
+            _taken.discard(self.owner, [flow_uuid])
+            raise
         finally:
             with self._lock:
-                self._claiming.discard(flow_uuid)
+                self._claiming -= 1
 
     def _await(self, flow_uuid: str, timeout: float | None) -> unit.Claim:
         if timeout is None:
@@ -359,9 +388,11 @@ class Ownership:
     def forget(self, flow_uuids: Iterable[str]) -> None:
         """Take note that flows are no longer driven here."""
         with self._lock:
-            for uuid in flow_uuids:
-                self._driven.pop(uuid, None)
+            ours = [uuid for uuid in flow_uuids if uuid in self._driven]
+            for uuid in ours:
+                del self._driven[uuid]
                 self._told.pop(uuid, None)
+        _taken.discard(self.owner, ours)
 
     def release(self, claim: unit.Claim) -> None:
         """Give a flow up for others to claim; never raises.
@@ -474,6 +505,7 @@ class Ownership:
     def close(self) -> None:
         """Stop keeping; idempotent."""
         self._stop.set()
+        self.forget(list(self._driven))
         thread, self._thread = self._thread, None
         if thread is None:
             return

@@ -557,10 +557,20 @@ class DatabaseSuite(backends.RowsSuite):
         self.saved_book('f')
         one = self.process('one')
         one.claim('f')
-        one.backend.claims._driven.clear()  # its keeper rests
+        one.backend.claims.forget(['f'])  # so that its keeper rests
         one.clock.advance(LEASE - 1)
         self.assertFalse(one.backend.claims.good())
         self.assertFalse(one.backend.claims.may_speak())
+
+    def test_two_backends_of_a_process_do_not_take_from_each_other(
+        self,
+    ) -> None:
+        self.saved_book('f')
+        one, again = self.process('one'), self.process('one')
+        one.claim('f')
+        self.assertRaises(exceptions.FlowOwned, again.claim, 'f')
+        again.close()
+        self.assertEqual('one', self.connection.get_flow_details('f').owner)
 
     def test_a_claim_whose_answer_was_lost_is_made_again(self) -> None:
         self.saved_book('f')

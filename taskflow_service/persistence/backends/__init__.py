@@ -22,8 +22,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Mapping
 import contextlib
+import threading
 import typing
 import urllib.parse
+import weakref
 
 from oslo_config import cfg
 from stevedore import driver
@@ -115,16 +117,18 @@ def backend(
 def from_conf(
     conf: cfg.ConfigOpts, upgrade: bool = False
 ) -> base.Backend | None:
-    """Make the backend that ``[persistence]`` and ``[database]`` describe.
+    """Give the backend that ``[persistence]`` and ``[database]`` describe.
 
     :param upgrade: bring the schema up to date first, as ``taskflow-manage
         db sync`` does; for programs that own their database
 
     None if ``[persistence] backend`` is unset: no logbook is kept then. The
-    backend has been reached, and its schema checked, when this returns; the
-    schema of the SQLite file that is used where no connection is configured
-    is made by it. Blocks; raises ConfigurationError, SchemaMismatch or
-    StorageOutage with one line that says what to do.
+    same ``conf`` gives the same backend as long as it says the same, so that
+    all its flows share connections, commits and one owner lease. It has been
+    reached, and its schema checked, when this returns; the schema of the
+    SQLite file that is used where no connection is configured is made by it.
+    Blocks; raises ConfigurationError, SchemaMismatch or StorageOutage with
+    one line that says what to do. Thread-safe.
     """
     name = conf.persistence.backend
     if not name:
@@ -135,5 +139,31 @@ def from_conf(
         raise exceptions.ConfigurationError(
             str(error), option='[persistence] backend'
         ) from error
-    made: base.Backend = cls.from_conf(conf, upgrade)
+    with _lock:
+        key = (id(conf), _settings(conf))
+        made: base.Backend | None = _made.get(key)
+        if made is None or upgrade:
+            made = cls.from_conf(conf, upgrade)
+            _made[key] = made
+            # An id may be given again to another object.
+            weakref.finalize(conf, _made.pop, key, None)
     return made
+
+
+_lock = threading.Lock()
+_made: dict[tuple[int, str], base.Backend] = {}
+
+
+def _settings(conf: cfg.ConfigOpts) -> str:
+    """Put what a backend takes from the configuration into a key."""
+    groups = [
+        sorted(conf[group].items())
+        for group in ('persistence', 'database', 'serialization')
+    ]
+    others = (
+        conf.state_path,
+        conf.engine.lease,
+        conf.engine.claim_timeout,
+        conf.worker.name,
+    )
+    return repr((groups, others))

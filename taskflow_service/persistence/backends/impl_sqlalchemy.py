@@ -204,11 +204,21 @@ class SQLAlchemyBackend(base.Backend):
             return
         with self._lock:
             if self._conf.get('make_schema'):
-                self._upgrade()
+                self._make_schema()
             with self.connect() as conn:
                 migration.check(conn)
                 self.check_server(conn)
             self._checked = True
+
+    def _make_schema(self) -> None:
+        """Make the schema where there is none yet, or an older one."""
+        path = self._engine.url.database
+        if self._engine.dialect.name == 'sqlite' and path:
+            pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with self.connect() as conn:
+            found = migration.version(conn)
+        if found != migration.head():
+            self._upgrade()
 
     def check_server(self, conn: sa.Connection) -> None:
         """Raise ConfigurationError if the server takes no such values."""
@@ -228,13 +238,6 @@ class SQLAlchemyBackend(base.Backend):
             self._upgrade()
 
     def _upgrade(self) -> None:
-        path = self._engine.url.database
-        if (
-            self._engine.dialect.name == 'sqlite'
-            and self._conf.get('make_schema')
-            and path
-        ):
-            pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
         with self.connect() as conn:
             migration.db_sync(
                 conn.execution_options(**{dialects.WRITES: True})
@@ -335,9 +338,14 @@ class SQLAlchemyBackend(base.Backend):
             return queries.count_ended(conn, before, states)
 
     def close(self) -> None:
-        """Stop keeping flows and close all connections; idempotent."""
-        if self._ownership is not None and self._ownership[0] == os.getpid():
-            self._ownership[1].close()
+        """Stop keeping flows and close all connections; idempotent.
+
+        Whoever goes on using it opens new ones.
+        """
+        with self._lock:
+            kept, self._ownership = self._ownership, None
+        if kept is not None and kept[0] == os.getpid():
+            kept[1].close()
         if self._anchor is not None:
             self._anchor.close()
             self._anchor = None

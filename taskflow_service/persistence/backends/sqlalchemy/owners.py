@@ -158,9 +158,14 @@ class Registry:
             )
 
     def retire(self, owner: str) -> None:
-        """Delete an owner's row."""
+        """Delete an owner's row, unless it owns flows."""
         with self._writing() as conn:
-            conn.execute(sa.delete(_OWNERS).where(_OWNERS.c.uuid == owner))
+            conn.execute(
+                sa.delete(_OWNERS).where(
+                    _OWNERS.c.uuid == owner,
+                    ~sa.exists().where(_FLOWS.c.owner == owner),
+                )
+            )
 
 
 def _prove(
