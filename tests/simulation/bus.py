@@ -30,6 +30,7 @@ class Process:
         self.peer = messages.Peer(name, incarnation)
         self.alive = True
         self.paused_until = 0.0
+        self.paused = 0.0
         self.drift = 1 + world.random.uniform(-2e-4, 2e-4)
         self.offset = world.random.uniform(0, 1e5)
 
@@ -146,6 +147,8 @@ class Faults:
 
     loss: float = 0.0
     duplication: float = 0.0
+    #: Whether messages of a pair may overtake each other.
+    reorders: bool = False
     #: How often a message is late by up to so many seconds.
     slow: float = 0.0
     slow_by: float = 20.0
@@ -164,6 +167,7 @@ class Bus:
         #: Ends of link faults: (incarnation, 'in' or 'out') or a pair of
         #: names, to (time, whether messages wait for it).
         self._cut: dict[tuple[str, str], tuple[float, bool]] = {}
+        self._last: dict[tuple[str, str], float] = {}
         self.sent = 0
 
     def register(self, process: Process) -> None:
@@ -190,6 +194,7 @@ class Bus:
     def heal(self) -> None:
         """Make the bus a good one from now on."""
         self._cut.clear()
+        self._last.clear()
         self.faults = Faults(keeps=self.faults.keeps)
 
     def _held_up(self, *links: tuple[str, str]) -> tuple[float, bool]:
@@ -225,6 +230,12 @@ class Bus:
             delay = wait + 0.001 + 0.01 * world.random.random()
             if faults.slow and world.random.random() < faults.slow:
                 delay += world.random.uniform(0, faults.slow_by)
+            if not faults.reorders:
+                # As a queue does: a late message holds up later ones.
+                pair = (sender.peer.name, name)
+                due = max(world.time + delay, self._last.get(pair, 0.0) + 1e-6)
+                self._last[pair] = due
+                delay = due - world.time
             world.at(delay, self._deliver, name, message)
 
     def fanout(

@@ -59,6 +59,8 @@ class Database:
         self.flows: dict[str, FlowRow] = {}
         self.late: dict[str, str] = {}
         self.out_until = 0.0
+        #: Processes that cannot reach it, and until when.
+        self.cut_off: dict[str, float] = {}
         #: How often a transaction fails before, after, or stalls.
         self.trouble = 0.0
         #: Requests that some commit made current, and what checks see.
@@ -87,7 +89,8 @@ class Database:
         done: Callable[[typing.Any], None],
     ) -> None:
         world = self._world
-        if self.out_until > world.time:
+        cut = self.cut_off.get(process.peer.incarnation, 0.0)
+        if max(self.out_until, cut) > world.time:
             process.at(0.5, done, Outage())
             return
         fate = world.random.random() if self.trouble else 1.0

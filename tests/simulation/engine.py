@@ -150,6 +150,7 @@ class Engine(bus.Process):
         self.world.say(self.peer.incarnation, 'event', event)
         if isinstance(event, records.Ended):
             driven, _index = event.work.tag
+            self.world.ledger.counts[f'end {event.end}'] += 1
             driven.open.pop(event.work.request_uuid, None)
             if self.driven.get(driven.flow.uuid) is driven:
                 driven.events.append(

@@ -122,6 +122,18 @@ class Simulation(bus.World):
         found += [d for d in self.drivers if d is not None and d.alive]
         return found
 
+    def pause(self, process: bus.Process, seconds: float) -> None:
+        """Stop a process as SIGSTOP does."""
+        self.say(process.peer.incarnation, 'is paused for', seconds)
+        process.pause(seconds)
+        if isinstance(process, worker.Worker):
+            # A worker that is paused for longer than lost_after cannot
+            # fence itself: an accepted limit, also if it adds up.
+            paused = process.paused_until - self.time + process.paused
+            process.paused = paused
+            if paused > 0.7 * self.timing.lost_after:
+                self.ledger.excused = True
+
     def strike(self, kinds: tuple[str, ...]) -> None:
         """Do one thing that may happen in production."""
         random = self.random
@@ -134,6 +146,7 @@ class Simulation(bus.World):
         self.say('HEALED')
         self.bus.heal()
         self.base.out_until = 0.0
+        self.base.cut_off.clear()
         self.base.trouble = 0.0
         for process in self.processes():
             process.paused_until = min(process.paused_until, self.time)
@@ -197,13 +210,13 @@ def _kill_engine(sim: Simulation) -> None:
     sim.at(sim.random.choice((0.1, 5, 40)), sim.drive, index)
 
 
-def _pause(sim: Simulation, limit: float = 90.0) -> None:
+def _pause(sim: Simulation) -> None:
     found = sim.processes()
     if found:
         process = sim.random.choice(found)
-        seconds = sim.random.choice((1, 7, sim.random.uniform(0, limit)))
-        sim.say(process.peer.incarnation, 'is paused for', seconds)
-        process.pause(seconds)
+        sim.pause(
+            process, sim.random.choice((1, 7, sim.random.uniform(0, 200)))
+        )
 
 
 def _cut(sim: Simulation) -> None:
@@ -222,8 +235,10 @@ def _split(sim: Simulation) -> None:
     random = sim.random
     a = random.choice(sim.hosts).name
     b = f'e{random.randrange(len(sim.drivers))}.1'
-    seconds = random.choice((3, 20, random.uniform(0, 80)))
+    seconds = random.choice((3, 20, random.uniform(0, 200)))
     keeps = random.random() < 0.5
+    if seconds > 0.5 * sim.timing.lost_after:
+        sim.ledger.excused = True
     for pair in random.choice((((a, b),), ((b, a),), ((a, b), (b, a)))):
         sim.bus.cut(*pair, seconds, keeps)
 
@@ -241,6 +256,13 @@ def _broker(sim: Simulation) -> None:
 
 def _database(sim: Simulation) -> None:
     sim.base.out_until = sim.time + sim.random.choice((2, 20, 90))
+
+
+def _database_of_one(sim: Simulation) -> None:
+    found = sim.random.choice(sim.drivers)
+    if found is not None:
+        seconds = sim.random.choice((8, 20, 60))
+        sim.base.cut_off[found.peer.incarnation] = sim.time + seconds
 
 
 def _cancel(sim: Simulation) -> None:
@@ -262,6 +284,7 @@ STRIKES: dict[str, Callable[[Simulation], None]] = {
     'split': _split,
     'broker': _broker,
     'database': _database,
+    'database of one': _database_of_one,
     'cancel': _cancel,
 }
 
@@ -281,16 +304,18 @@ def chaos(seed: int, trace: bool = False) -> Simulation:
         duplication=random.choice((0, 0.05, 0.3)),
         slow=random.choice((0, 0, 0.05, 0.2)),
         slow_by=random.choice((2, 20, 3000)),
+        reorders=random.random() < 0.7,
         keeps=random.random() < 0.5,
     )
     sim.base.trouble = random.choice((0, 0, 0.02, 0.2))
     kinds = tuple(
         random.sample(sorted(STRIKES), random.randint(1, len(STRIKES)))
     )
-    for _ in range(random.randint(1, 3)):
-        sim.at(random.uniform(0, 10), sim.random_flow)
     sim.horizon = random.choice((20.0, 60.0, 200.0))
-    for _ in range(random.randint(1, 6)):
+    slow = random.choice((3.0, 20.0, 100.0))
+    for _ in range(random.randint(1, 4)):
+        sim.at(random.uniform(0, 0.5 * sim.horizon), sim.random_flow, slow)
+    for _ in range(random.randint(1, 10)):
         sim.at(random.uniform(0, sim.horizon), sim.strike, kinds)
     return sim
 
@@ -318,6 +343,7 @@ def crowd(seed: int, trace: bool = False) -> Simulation:
         duplication=0.5,
         slow=0.3,
         slow_by=random.choice((2, 8, 20)),
+        reorders=True,
         keeps=True,
     )
     for _ in range(5):
@@ -337,6 +363,7 @@ def pauses(seed: int, trace: bool = False) -> Simulation:
         duplication=0.2,
         slow=random.choice((0.0, 0.1)),
         slow_by=random.choice((5, 60)),
+        reorders=True,
         keeps=True,
     )
     for _ in range(4):
@@ -394,6 +421,41 @@ def blips(seed: int, trace: bool = False) -> Simulation:
     return sim
 
 
+def handover(seed: int, trace: bool = False) -> Simulation:
+    """Engines lose the database, and with it their flows, mid-sentence.
+
+    What they sent last is lost and sent again, and comes late.
+    """
+    sim = Simulation(seed, engines=3, hosts=1, slots=2, trace=trace)
+    random = sim.random
+    sim.bus.faults = bus.Faults(
+        loss=0.5, slow=0.6, slow_by=15, reorders=True, keeps=True
+    )
+    for _ in range(8):
+        sim.at(random.uniform(0, 60), sim.random_flow, 1.0)
+    for _ in range(4):
+        sim.at(random.uniform(5, 80), _database_of_one, sim)
+    sim.horizon = 120.0
+    return sim
+
+
+def echoes(seed: int, trace: bool = False) -> Simulation:
+    """Reports that come long after later ones; much is handed back."""
+    sim = Simulation(seed, engines=3, hosts=1, slots=1, trace=trace)
+    sim.bus.faults = bus.Faults(
+        loss=0.5,
+        duplication=0.2,
+        slow=0.4,
+        slow_by=40,
+        reorders=True,
+        keeps=True,
+    )
+    for _ in range(6):
+        sim.at(sim.random.uniform(0, 20), sim.random_flow, 1.0)
+    sim.horizon = 200.0
+    return sim
+
+
 def stalls(seed: int, trace: bool = False) -> Simulation:
     """A database whose transactions end late, or nobody knows how."""
     sim = Simulation(seed, engines=2, hosts=2, trace=trace)
@@ -413,6 +475,8 @@ SCENARIOS: dict[str, Callable[[int, bool], Simulation]] = {
         pauses,
         cut_off,
         blips,
+        handover,
+        echoes,
         stalls,
     )
 }

@@ -28,6 +28,7 @@ import heapq
 from taskflow_service.clock import Boottime
 from taskflow_service.protocol import link
 from taskflow_service.protocol import messages
+from taskflow_service.protocol.engine import balance
 from taskflow_service.protocol.engine import ownership
 from taskflow_service.protocol.engine import peers
 from taskflow_service.protocol.engine import records
@@ -76,6 +77,7 @@ class Dispatch:
         #: Orders up to this seq were built under ownership now in doubt.
         self._barrier = 0
         self._lines: dict[records.Kind, Line] = {}
+        self._balance = balance.Balance(known)
         self._search_at: Boottime = records.NEVER
         self._search_wait = 1.0
         #: Whether some kind has no live worker at all.
@@ -115,6 +117,7 @@ class Dispatch:
             else:
                 self._place_executes(kind, placed, now)
             self._tidy(kind)
+        self._balance.recall(now)
         return placed
 
     def _capable(
@@ -211,11 +214,13 @@ class Dispatch:
     # Orders
 
     def _demand(self, peer: records.Peer) -> dict[records.Kind, int]:
-        return {
+        demand = {
             kind: len(line.works)
             for kind, line in self._lines.items()
             if line.works and peer.serves(kind)
         }
+        spare = self._balance.spare.get(peer.peer.incarnation)
+        return demand if spare is None else spare | demand
 
     def due(self, now: Boottime) -> list[messages.Peer]:
         """List the workers to which orders should go."""
@@ -239,11 +244,7 @@ class Dispatch:
             peer.draining or len(peer.recorded) >= MANY_RECORDED
         ):
             return any(seq is None for seq in peer.recorded.values())
-        return any(
-            kind not in peer.told
-            for kind, line in self._lines.items()
-            if line.works and peer.serves(kind)
-        )
+        return any(kind not in peer.told for kind in self._demand(peer))
 
     def orders(
         self, incarnation: str, now: Boottime
@@ -361,6 +362,7 @@ class Dispatch:
             if judging and not self._capable(kind, now):
                 line.starved += elapsed
                 self._expire(kind, line, now)
+        self._balance.tick(now, self._lines)
         for peer in self._peers.known.values():
             unused = max(peer.room(Charge.SLOT), peer.room(Charge.BACKLOG))
             age = now - peer.credit_at
