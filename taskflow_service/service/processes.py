@@ -152,6 +152,8 @@ class Manager(cotyledon.ServiceManager):
 
     def __init__(self) -> None:
         super().__init__(mp_context=multiprocessing.get_context('fork'))
+        # Unhandled it would end us, and everybody with us.
+        signal.signal(signal.SIGUSR2, self._signal_catcher)
         self._channel = Channel()
         self._processes = 0
         self._patience: Callable[[], float] = float
@@ -200,6 +202,8 @@ class Manager(cotyledon.ServiceManager):
                 self._exit_code = EXIT_INTERRUPTED
         elif sig == signal.SIGHUP:
             self._reload()
+        elif sig == signal.SIGUSR2:
+            self._pass_on(signal.SIGUSR2)
         elif sig == signal.SIGCHLD:
             self._got_sig_chld.set()
         if self._exit_code is not None:
@@ -207,10 +211,13 @@ class Manager(cotyledon.ServiceManager):
 
     def _reload(self) -> None:
         self._run_hooks('reload')
+        self._pass_on(signal.SIGHUP)
+
+    def _pass_on(self, sig: int) -> None:
         for process, started in self._children():
             # One that cannot take signals yet has just read the files.
             if started.is_set():
-                _signal(process, signal.SIGHUP)
+                _signal(process, sig)
 
     # The end.
 

@@ -211,11 +211,12 @@ class DaemonTest(base.BaseTestCase):
     def test_sigusr2_shows_what_runs(self):
         path = self.useFixture(fixtures.TempDir()).path
         self._start(REPORTS=path)
-        ((child, _),) = self._started().items()
-        os.kill(child, signal.SIGUSR2)
-        # One thread takes both: when the second is heard, the first is done.
-        os.kill(child, signal.SIGHUP)
-        self._expect('reloaded')
+        self._started()
+        self.program.send_signal(signal.SIGUSR2)
+        # They are passed on and taken in order: when the second is heard by
+        # the child (too), the first is done.
+        self.program.send_signal(signal.SIGHUP)
+        self._expect('reloaded', 'reloaded')
         (report,) = pathlib.Path(path).iterdir()
         self.assertRegex(
             report.read_text(),
