@@ -247,7 +247,7 @@ class SQLAlchemyBackend(base.Backend):
     def reading(self) -> Iterator[sa.Connection]:
         """Give a connection within a transaction that only reads."""
         self.ready()
-        with _translated(), self.connect() as conn, conn.begin():
+        with _translated(), self.connect() as conn:
             yield conn
 
     @contextlib.contextmanager
