@@ -66,6 +66,13 @@ class Catalogue:
         """Map each wire name to the version of its task."""
         return {name: each.version for name, each in self._served.items()}
 
+    @property
+    def types(self) -> list[registry.TaskType]:
+        """List what is served, each once."""
+        return list(
+            {each.name: each for each in self._served.values()}.values()
+        )
+
     def find(self, name: str) -> type[task_mod.Task]:
         """Return the class of a wire name.
 

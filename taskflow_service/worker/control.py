@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Callable
 import dataclasses
 import threading
 
@@ -27,12 +28,14 @@ from taskflow_service.messaging import control
 from taskflow_service.messaging import transport
 from taskflow_service.protocol import messages
 from taskflow_service.protocol.worker import machine
-from taskflow_service.worker import body
 from taskflow_service.worker import runner
 
 LOG = logging.getLogger(__name__)
 
 _ENGINES = transport.Address(transport.Role.ENGINE)
+
+
+MakeRunner = Callable[[runner.Owner, Callable[..., None]], runner.Runner]
 
 
 class Control(control.Control):
@@ -43,7 +46,7 @@ class Control(control.Control):
         conf: cfg.ConfigOpts,
         peer: messages.Peer,
         public: messages.Public,
-        caller: body.Body,
+        make_runner: MakeRunner,
         predecessors: dict[str, bool],
         url: str | None = None,
         clock: clock_mod.Clock = clock_mod.SYSTEM,
@@ -58,9 +61,7 @@ class Control(control.Control):
             predecessors=predecessors,
             max_size=conf.remote.max_message_size,
         )
-        self.runner = runner.Runner(
-            caller, self, self.post, conf.worker.cancel_grace, clock
-        )
+        self.runner = make_runner(self, self.post)
         #: Set once nothing is held any more, after a drain.
         self.drained = threading.Event()
         #: Set when it was cut off for so long that it gave up, or when
@@ -81,9 +82,9 @@ class Control(control.Control):
         """Tell everything that runs to stop."""
         self.post(self._cancel_all, reason)
 
-    def offer(self, versions: dict[str, str]) -> None:
-        """Tell everyone what is served from now on."""
-        self.post(self._offer, versions)
+    def offer(self, versions: dict[str, str], paths: list[str]) -> None:
+        """Serve more, and tell everyone what is served from now on."""
+        self.post(self._offer, versions, paths)
 
     def running(self) -> list[tuple[messages.Request, float]]:
         """List what runs, each with the wall time at which it started."""
@@ -152,6 +153,7 @@ class Control(control.Control):
                 'others may do its work: it cancels what runs',
                 self.peer.name,
             )
+            self.runner.kill()
             self._give_up()
         self._report(now)
         if self._draining and self.machine.idle:
@@ -180,7 +182,8 @@ class Control(control.Control):
             self._draining = True
             self.machine.drain(self.now())
 
-    def _offer(self, versions: dict[str, str]) -> None:
+    def _offer(self, versions: dict[str, str], paths: list[str]) -> None:
+        self.runner.serve(paths)
         public = dataclasses.replace(self.machine.public, tasks=versions)
         self.machine.publish(public)
 

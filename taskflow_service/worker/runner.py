@@ -13,15 +13,14 @@
 
 """One request from its start to its outcome.
 
-Requests run in threads, as many as the protocol hands out slots. Where a
-request stands is known to the control thread alone: a task thread decodes,
-calls the task, encodes what came of it, and posts that. A thread cannot be
-killed: one whose task does not heed its cancellation ends its request after
-the grace time, but not its slot, which is free when the task returns.
+Where a request stands, and when it has had enough time, is known to the
+control thread alone. What runs it, a thread or a process, decodes, calls the
+task, encodes what came of it, and posts that.
 """
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable
 import queue
 import threading
@@ -52,7 +51,7 @@ class Owner(typing.Protocol):
         """Take the newest progress of a request, encoded."""
 
 
-class _Job:
+class Job:
     """A request that runs."""
 
     __slots__ = (
@@ -64,6 +63,7 @@ class _Job:
         'give_up',
         'verdict',
         'ended',
+        'runs_in',
     )
 
     def __init__(
@@ -82,10 +82,12 @@ class _Job:
         self.verdict: exceptions.ExecutionFailure | None = None
         #: Its outcome is out; only its slot is still taken.
         self.ended = False
+        #: What runs it, where that is not any thread.
+        self.runs_in: typing.Any = None
 
 
-class Runner:
-    """Runs requests in threads; all methods are the control thread's.
+class Runner(abc.ABC):
+    """Runs requests; all methods are the control thread's.
 
     :param post: has something called in the control thread
     :param grace: seconds that a cancelled task may take, where its request
@@ -105,25 +107,13 @@ class Runner:
         self._post = post
         self._grace = grace
         self._clock = clock
-        self._jobs: dict[str, _Job] = {}
-        self._work: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
-        self._busy = 0
+        self._jobs: dict[str, Job] = {}
 
     def start(self, request: messages.Request) -> None:
         """Begin to run a request."""
-        job = _Job(request, self._clock.now(), self._clock.monotonic())
+        job = Job(request, self._clock.now(), self._clock.monotonic())
         self._jobs[request.request_uuid] = job
-        self._busy += 1
-        if self._busy > len(self._threads):
-            thread = threading.Thread(
-                target=self._run,
-                name=f'tfs-task-{len(self._threads)}',
-                daemon=True,
-            )
-            self._threads.append(thread)
-            thread.start()
-        self._work.put(job)
+        self._launch(job)
 
     def cancel(self, request_uuid: str, reason: str) -> None:
         """Tell a running task to stop."""
@@ -170,45 +160,62 @@ class Runner:
         jobs = list(self._jobs.values())
         return [(job.request, job.started) for job in jobs]
 
+    def open(self) -> None:
+        """Get ready to run.
+
+        :raises ConfigurationError: a ``[worker] setup`` callable failed
+        """
+
+    @abc.abstractmethod
     def close(self) -> None:
-        """End the idle threads; one that runs a task ends after it."""
-        for _ in self._threads:
-            self._work.put(None)
+        """Let go of what is idle; what runs is not waited for."""
 
-    # In the control thread
+    def kill(self) -> None:
+        """End what runs by force, where that can be done."""
 
-    def _stop(self, job: _Job, verdict: exceptions.ExecutionFailure) -> None:
+    def serve(self, paths: list[str]) -> None:
+        """Serve more task classes, by their paths."""
+
+    # What a subclass does
+
+    @abc.abstractmethod
+    def _launch(self, job: Job) -> None:
+        """Have a job run."""
+
+    def _tell(self, job: Job) -> None:
+        """Tell a job's task of its verdict."""
+        reason = getattr(job.verdict, 'reason', None) or str(job.verdict)
+        job.cancellation.cancel(reason)
+
+    @abc.abstractmethod
+    def _abandon(self, job: Job) -> None:
+        """Do with a job that did not stop in time what can be done."""
+
+    # What it uses, in the control thread
+
+    def _stop(self, job: Job, verdict: exceptions.ExecutionFailure) -> None:
         grace = job.request.cancel_grace
         job.verdict = verdict
         job.give_up = self._clock.monotonic() + (
             self._grace if grace is None else grace
         )
-        job.cancellation.cancel(getattr(verdict, 'reason', str(verdict)))
+        self._tell(job)
 
-    def _abandon(self, job: _Job) -> None:
+    def _end_by_verdict(self, job: Job, freed: bool) -> None:
         verdict = typing.cast(exceptions.ExecutionFailure, job.verdict)
-        job.ended = True
-        LOG.warning(
-            'Task %s of flow %s does not stop (request %s): its thread '
-            'cannot be killed, its slot stays taken until it returns',
-            job.request.atom,
-            job.request.flow_uuid,
-            job.request.request_uuid,
-        )
         end, text = self._body.stopped(
             failure.Failure.from_exception(verdict), verdict
         )
-        self._owner.finished(self._outcome(job, end, text), False)
+        self._owner.finished(self._outcome(job, end, text), freed)
 
-    def _ended(self, job: _Job, end: messages.End, text: str | None) -> None:
-        self._busy -= 1
+    def _ended(self, job: Job, end: messages.End, text: str | None) -> None:
         del self._jobs[job.request.request_uuid]
         if job.ended:
             self._owner.freed(job.request.request_uuid)
         else:
             self._owner.finished(self._outcome(job, end, text), True)
 
-    def _beat(self, job: _Job, text: str) -> None:
+    def _beat(self, job: Job, text: str) -> None:
         limit = job.request.heartbeat_timeout
         if limit is not None:
             job.beat_by = self._clock.monotonic() + limit
@@ -216,7 +223,7 @@ class Runner:
             self._owner.progressed(job.request.request_uuid, text)
 
     def _outcome(
-        self, job: _Job, end: messages.End, text: str | None
+        self, job: Job, end: messages.End, text: str | None
     ) -> messages.Outcome:
         return messages.Outcome(
             job.request.request_uuid,
@@ -225,6 +232,53 @@ class Runner:
             job.started,
             self._clock.now(),
         )
+
+
+class ThreadRunner(Runner):
+    """Runs requests in threads of this process.
+
+    A thread cannot be killed: one whose task does not heed its cancellation
+    ends its request after the grace time, but not its slot, which is free
+    when the task returns.
+    """
+
+    def __init__(self, *args: typing.Any) -> None:
+        super().__init__(*args)
+        self._work: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._busy = 0
+
+    def close(self) -> None:
+        """End the idle threads; one that runs a task ends after it."""
+        for _ in self._threads:
+            self._work.put(None)
+
+    def _launch(self, job: Job) -> None:
+        self._busy += 1
+        if self._busy > len(self._threads):
+            thread = threading.Thread(
+                target=self._run,
+                name=f'tfs-task-{len(self._threads)}',
+                daemon=True,
+            )
+            self._threads.append(thread)
+            thread.start()
+        self._work.put(job)
+
+    def _abandon(self, job: Job) -> None:
+        job.ended = True
+        LOG.warning(
+            'Task %s of flow %s does not stop (request %s): its thread '
+            'cannot be killed, its slot stays taken until it returns',
+            job.request.atom,
+            job.request.flow_uuid,
+            job.request.request_uuid,
+        )
+        self._end_by_verdict(job, False)
+
+    def _ended(self, job: Job, end: messages.End, text: str | None) -> None:
+        self._busy -= 1
+        super()._ended(job, end, text)
 
     # In a task thread
 
@@ -237,7 +291,7 @@ class Runner:
             # An idle thread keeps nothing of what it ran.
             del job
 
-    def _perform(self, job: _Job) -> None:
+    def _perform(self, job: Job) -> None:
         end, text = self._body.run(
             job.request,
             job.cancellation,

@@ -19,7 +19,9 @@ daemon around it is ``service``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
+import functools
 import socket
 import threading
 import time
@@ -38,6 +40,8 @@ from taskflow_service.protocol import messages
 from taskflow_service.worker import body
 from taskflow_service.worker import catalogue
 from taskflow_service.worker import control
+from taskflow_service.worker import processes
+from taskflow_service.worker import runner
 
 LOG = logging.getLogger(__name__)
 
@@ -130,10 +134,12 @@ class Worker:
 
         :raises NotFound, Duplicate: as the constructor does
         """
-        if self._catalogue.add(registry.tasks_from(tasks)):
-            running = self._control
-            if running is not None:
-                running.offer(self._catalogue.versions)
+        more = registry.tasks_from(tasks)
+        if self._catalogue.add(more) and self._control is not None:
+            self._control.offer(
+                self._catalogue.versions,
+                [registry.path_of(each.cls) for each in more],
+            )
 
     def run(self) -> None:
         """Serve until ``stop()``; blocks.
@@ -163,7 +169,7 @@ class Worker:
                 topics=self._topics,
                 slots=self._conf.worker.slots,
             ),
-            body.Body(self._catalogue, codec.Codec(self._conf)),
+            functools.partial(self._make_runner, identity),
             {
                 past.incarnation: past.end is identity_mod.End.CLEAN
                 for past in identity.predecessors
@@ -173,8 +179,9 @@ class Worker:
             self._ended,
         )
         identity.clean = False
-        self._control.open()
         try:
+            self._control.runner.open()
+            self._control.open()
             self._reach_broker(self._control)
         except BaseException:
             self._close(self._control)
@@ -220,6 +227,25 @@ class Worker:
         host = self._host or self._conf.worker.name or socket.gethostname()
         directory = identity_mod.state_path(self._conf) / 'names'
         return identity_mod.take(directory, host)
+
+    def _make_runner(
+        self,
+        identity: identity_mod.Identity,
+        owner: runner.Owner,
+        post: Callable[..., None],
+    ) -> runner.Runner:
+        conf = self._conf
+        caller = body.Body(self._catalogue, codec.Codec(conf))
+        common = (caller, owner, post, conf.worker.cancel_grace, self._clock)
+        if conf.worker.executor == 'threads':
+            return runner.ThreadRunner(*common)
+        return processes.ProcessRunner(
+            *common,
+            conf=conf,
+            served=lambda: self._catalogue.types,
+            slots=conf.worker.slots,
+            duplicate=identity.duplicate,
+        )
 
     def _reach_broker(self, running: control.Control) -> None:
         limit = self._conf.worker.startup_timeout

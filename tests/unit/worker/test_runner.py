@@ -46,7 +46,7 @@ class RunnerTest(base.BaseTestCase):
         self.calls: queue.SimpleQueue[typing.Any] = queue.SimpleQueue()
         self.outcomes: list[tuple[messages.Outcome, bool]] = []
         self.slots_back: list[str] = []
-        self.runner = runner.Runner(
+        self.runner = runner.ThreadRunner(
             body.Body(catalogue.Catalogue(served), self.codec),
             typing.cast(runner.Owner, self),
             lambda call, *args: self.calls.put((call, args)),
