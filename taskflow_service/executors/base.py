@@ -68,6 +68,9 @@ class Run(typing.Protocol):
     #: ``oslo_context`` values that travel with a request, or None.
     context: dict[str, typing.Any] | None
 
+    def poke(self) -> None:
+        """Have the loop offer what is ready once more. Thread-safe."""
+
 
 class Request:
     """One dispatch of an attempt: what is placed, started and ended.

@@ -68,9 +68,12 @@ class ThreadsExecutor(base.Executor):
         if executor is not None:
             self._width = getattr(executor, '_max_workers', None)
         self._per_flow = per_flow
-        #: Guards ``_open``, which threads of the pool count down.
+        #: Guards ``_open``, which threads of the pool count down, and
+        #: ``_waiting``.
         self._lock = threading.Lock()
         self._open = 0
+        #: Flows that found no room, in the order in which they asked.
+        self._waiting: dict[base.Run, None] = {}
         self._running: dict[str, int] = {}
         self._backlog = 0
         self._placed = False
@@ -84,7 +87,10 @@ class ThreadsExecutor(base.Executor):
 
     def place(self, offer: base.Offer) -> list[base.Request]:
         """Take as many as there is room for."""
-        room = self._room(offer)
+        room = self._room()
+        if self._per_flow is not None:
+            free = self._per_flow - self._running.get(offer.run.flow_uuid, 0)
+            room = free if room is None else min(room, free)
         placed: list[base.Request] = []
         try:
             while room is None or len(placed) < room:
@@ -99,26 +105,43 @@ class ThreadsExecutor(base.Executor):
                 uuid = placed[0].run.flow_uuid
                 running = self._running.get(uuid, 0)
                 self._running[uuid] = running + len(placed)
+        if self._is_full() and len(offer):
+            with self._lock:
+                self._waiting[offer.run] = None
         return placed
 
-    def _room(self, offer: base.Offer) -> int | None:
+    def _room(self) -> int | None:
         if self._width is None:
-            room = None
-        else:
-            if self._placed and not self._open:
-                self._backlog = min(
-                    max(2 * self._backlog, self._width), MAX_BACKLOG
-                )
-            room = max(0, self._width + self._backlog - self._open)
-        if self._per_flow is None:
-            return room
-        free = self._per_flow - self._running.get(offer.run.flow_uuid, 0)
-        return free if room is None else min(room, free)
+            return None
+        if self._placed and not self._open:
+            self._backlog = min(
+                max(2 * self._backlog, self._width), MAX_BACKLOG
+            )
+        return max(0, self._width + self._backlog - self._open)
+
+    def _is_full(self) -> bool:
+        return (
+            self._width is not None
+            and self._open >= self._width + self._backlog
+        )
 
     def idle(self) -> None:
-        """Let the backlog shrink: the loop waits for tasks now."""
+        """Let the backlog shrink: the loop waits for tasks now.
+
+        Room that a flow was told of and did not take goes to the next one.
+        """
         if self._backlog and self._width and self._open > self._width:
             self._backlog //= 2
+        if self._waiting and not self._is_full():
+            self._call_next()
+
+    def _call_next(self) -> None:
+        with self._lock:
+            run = next(iter(self._waiting), None)
+            if run is not None:
+                del self._waiting[run]
+        if run is not None:
+            run.poke()
 
     def start(self, requests: list[base.Request]) -> None:
         """Hand them to the pool."""
@@ -139,6 +162,9 @@ class ThreadsExecutor(base.Executor):
         self, request: base.Request, end: base.End, value: typing.Any
     ) -> None:
         self._leave([request])
+        # Before its own flow, which else would take the room again.
+        if self._waiting:
+            self._call_next()
         self.deliver(base.Outcome(request, end, value))
 
     def _leave(self, requests: list[base.Request]) -> None:
