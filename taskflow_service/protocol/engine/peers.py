@@ -113,6 +113,9 @@ class Peers:
             work = self.open.get(orphan.request_uuid)
             if work is not None:
                 self._move(work, peer)
+            elif orphan.request_uuid in peer.recorded:
+                peer.recorded[orphan.request_uuid] = None
+                peer.answer = True
             elif orphan.finished and orphan.request_uuid not in (
                 self.unrecorded
             ):
@@ -325,6 +328,8 @@ class Peers:
             return
         timing = self._timing
         for peer in list(self.known.values()):
+            if peer.recorded or peer.attaches or peer.open:
+                self._ask(peer, now)
             if not peer.open:
                 self._idle(peer, now)
                 continue
@@ -336,17 +341,22 @@ class Peers:
                     peer.suspect = True
                     if work.kind.idempotent:
                         self.close(work, End.SUSPECT)
-            self._ask(peer, now)
 
     def _ask(self, peer: records.Peer, now: Boottime) -> None:
         """Ask for a sign of life; the second time, after each request."""
-        since = min((work.since for work in peer.open.values()), default=now)
+        since = min(
+            (work.since for work in peer.open.values()), default=records.NEVER
+        )
         quiet = now - max(peer.heard, since, peer.asked_at)
         if quiet < self._timing.heartbeat:
             return
         peer.ask = True
         peer.asked += 1
         peer.asked_at = now
+        for request_uuid in peer.recorded:
+            peer.recorded[request_uuid] = None
+        for said in peer.attaches.values():
+            said.seq = None
         if peer.asked > 1:
             # Whoever has that name now can only answer for what is named.
             for work in peer.open.values():
@@ -356,10 +366,6 @@ class Peers:
     def _idle(self, peer: records.Peer, now: Boottime) -> None:
         if now - peer.heard < self._timing.lost_after:
             return
-        if peer.recorded or peer.cancels or peer.attaches:
-            if peer.heard == records.NEVER:
-                peer.heard = now
-                return
         del self.known[peer.peer.incarnation]
         for request_uuid, told_by in list(self._spooled.items()):
             if told_by is peer:

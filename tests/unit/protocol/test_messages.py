@@ -55,7 +55,7 @@ class RoundTripTest(base.BaseTestCase):
                 recall=('r3',),
                 attach=(messages.Aim('r4', 5),),
                 recorded=('r5',),
-                demand=(messages.Demand('demo.boot', 7, True, 'gold'),),
+                demand=(messages.Demand('demo.boot', 7, True, ('gold',)),),
                 ask=True,
             )
         )
