@@ -15,3 +15,9 @@
 different runs or machines: each figure is the median of ratios of interleaved
 pairs, so that what else the machine does falls on both sides.
 """
+
+from __future__ import annotations
+
+# Chooses the threading back end of oslo.service, before anything imports
+# oslo.messaging, and keeps eventlet out.
+import tests  # noqa: F401

@@ -23,9 +23,15 @@ import pathlib
 import sys
 
 from benchmarks import engine
+from benchmarks import logbook
 from benchmarks import measure
+from benchmarks import remote
 
-SUITES = {'engine': engine.rows}
+SUITES = {
+    'engine': engine.rows,
+    'logbook': logbook.rows,
+    'remote': remote.rows,
+}
 
 
 def main(argv: list[str]) -> int:
