@@ -99,7 +99,9 @@ class ReadmeTest(base.BaseTestCase):
         return done.stdout
 
     def _assert_ran(self, output: str) -> None:
-        results = re.search(r'^Final results: (\{.*\})$', output, re.MULTILINE)
+        results = re.search(
+            r'^Final results: (\{.*?\})$', output, re.MULTILINE | re.DOTALL
+        )
         self.assertIsNotNone(results, output)
         for name in ('hi_happened', 'goodbye_happened'):
             self.assertIn(name, results.group(1))
