@@ -87,6 +87,8 @@ class World:
         self._ids = itertools.count(1)
         self.bus = Bus(self)
         self.log: list[str] | None = None
+        #: Whether messages are written and read, as on a real bus.
+        self.writes = seed % 16 == 0
 
     def new_id(self, prefix: str = '') -> str:
         return f'{prefix}{next(self._ids)}'
@@ -211,6 +213,8 @@ class Bus:
     def send(self, sender: Process, name: str, message: object) -> None:
         """Cast a message to a name."""
         self.sent += 1
+        if self._world.writes and not isinstance(message, tuple):
+            message = messages.from_wire(messages.to_wire(message))
         world, faults = self._world, self.faults
         wait = 0.0
         if self._cut:

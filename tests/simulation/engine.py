@@ -96,7 +96,10 @@ class Engine(bus.Process):
         self._poke()
 
     def _tick(self) -> None:
-        self.at(self.timing.heartbeat / 3, self._tick)
+        self.at(self.timing.heartbeat / 5, self._tick)
+        self._time_passes()
+
+    def _time_passes(self) -> None:
         tick = self.core.tick(self.now)
         if tick.cast is not None:
             self.world.bus.send(
@@ -307,12 +310,15 @@ class Engine(bus.Process):
                         driven.placed.remove(work)
                         self.core.release([work])
                     del driven.waiting[index]
-        works = []
+        works: list[records.Work] = []
         for index, atom in enumerate(staged.atoms):
             if atom.wants and index not in driven.waiting:
                 work = _make_work(driven, index, atom)
                 driven.waiting[index] = work
                 works.append(work)
+        if works:
+            # It may be that nobody is known who could take them.
+            self.at(0.001, self._time_passes)
         for work in self.core.place(works, self.now):
             other, _index = work.tag
             if other is driven:

@@ -195,8 +195,8 @@ class Worker(bus.Process):
         run = self.host.ledger.started(self, request)
         self.runs[request.request_uuid] = run
         seconds = run.spec.seconds
-        if request.action is Action.PROBE:
-            seconds = 0.1
+        if request.action is not Action.EXECUTE:
+            seconds = min(seconds, 3.0)
         # The task's own process: it is paused with the worker, and does
         # not care whether the control process lives.
         self.world.at(seconds, self._run_ends, run)
