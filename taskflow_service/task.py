@@ -97,19 +97,21 @@ class Task(atom.Atom):
     #: Bytes of memory, where tasks run in processes.
     memory_limit: int | None = None
 
-    _notifier: notifier_mod.RestrictedNotifier | None = None
+    _notifier: _TaskNotifier | None = None
+
+    @property
+    def heard(self) -> bool:
+        """Say whether anybody listens to this task's own events."""
+        return self._notifier is not None and self._notifier.heard
 
     @property
     def notifier(self) -> notifier_mod.RestrictedNotifier:
         """Return who tells of this task's own events; made when asked for."""
         found = self._notifier
         if found is None:
-            made = notifier_mod.RestrictedNotifier(self.TASK_EVENTS)
+            made = _TaskNotifier(self.TASK_EVENTS)
             # Of two threads that ask for the first time one wins.
             found = vars(self).setdefault('_notifier', made)
-            attempt = _CURRENT.get()
-            if attempt is not None:
-                attempt.listen(self)
         return found
 
     def copy(self, retain_listeners: bool = True) -> typing.Self:
@@ -134,14 +136,28 @@ class Task(atom.Atom):
                 progress,
             )
             progress = 1.0 if progress > 1.0 else 0.0
-        if self._notifier is not None:
-            self._notifier.notify(
-                EVENT_UPDATE_PROGRESS, {'progress': progress}
-            )
-            return
+        self.notifier.notify(EVENT_UPDATE_PROGRESS, {'progress': progress})
+
+
+class _TaskNotifier(notifier_mod.RestrictedNotifier):
+    """Tells who listens, and then who runs the task."""
+
+    __slots__ = ()
+
+    def notify(
+        self, event_type: str, details: Mapping[str, typing.Any] | None
+    ) -> None:
+        """Tell of an event; from within its task also who runs that."""
+        super().notify(event_type, details)
         attempt = _CURRENT.get()
-        if attempt is not None and attempt.tell is not None:
-            attempt.tell(EVENT_UPDATE_PROGRESS, {'progress': progress})
+        if (
+            attempt is not None
+            and attempt.tell is not None
+            and attempt.task is not None
+            # A task may run an engine with tasks of its own.
+            and attempt.task._notifier is self
+        ):
+            attempt.tell(event_type, dict(details or ()))
 
 
 class FunctorTask(Task):
@@ -304,8 +320,9 @@ class Attempt:
     :ivar try_number: which try of the retry controller around it this is,
         from 1
     :ivar cancellation: says when the work is no longer wanted
-    :ivar tell: is called with the events of the task's notifier, for who
-        runs it; None if nobody wants them
+    :ivar task: whose events on its notifier are told to who runs it,
+    :ivar tell: which is called with each event and its details; None if
+        nobody wants them
     """
 
     __slots__ = (
@@ -313,6 +330,7 @@ class Attempt:
         'attempt',
         'cancellation',
         'flow_uuid',
+        'task',
         'tell',
         'try_number',
     )
@@ -330,21 +348,8 @@ class Attempt:
         self.attempt = attempt
         self.cancellation = cancellation
         self.try_number = try_number
+        self.task: Task | None = None
         self.tell: Callable[[str, dict[str, typing.Any]], object] | None = None
-
-    def listen(self, task: Task) -> None:
-        """Have the events of a task's notifier told to who runs it."""
-        if self.tell is not None and task._notifier is not None:
-            task._notifier.register(notifier_mod.Notifier.ANY, self._heard)
-
-    def unlisten(self, task: Task) -> None:
-        """Take that back."""
-        if self.tell is not None and task._notifier is not None:
-            task._notifier.deregister(notifier_mod.Notifier.ANY, self._heard)
-
-    def _heard(self, event: str, details: dict[str, typing.Any]) -> None:
-        if self.tell is not None:
-            self.tell(event, details)
 
     def __repr__(self) -> str:
         return (

@@ -17,9 +17,19 @@ from __future__ import annotations
 import typing
 
 from taskflow_service import states
+from taskflow_service import task as task_mod
 from taskflow_service.engines import base
 from taskflow_service.storage import record as record_mod
 from taskflow_service.types import notifier as notifier_mod
+
+#: How far a task is that has just entered a state.
+_PROGRESS = {
+    states.PENDING: 0.0,
+    states.RUNNING: 0.0,
+    states.REVERTING: 0.0,
+    states.SUCCESS: 1.0,
+    states.REVERTED: 1.0,
+}
 
 
 class Teller:
@@ -80,8 +90,22 @@ class Teller:
             old = record.states[node]
             record.states[node] = state
         record.touch(node)
-        if not self.atoms.heard or old == state:
+        if old == state:
             return
+        if self.atoms.heard:
+            self._tell(node, state, old, result)
+        atom = record.atoms[node]
+        if state in _PROGRESS and getattr(atom, 'heard', False):
+            typing.cast(task_mod.Task, atom).update_progress(_PROGRESS[state])
+
+    def _tell(
+        self,
+        node: int,
+        state: str,
+        old: str | None,
+        result: tuple[typing.Any, ...],
+    ) -> None:
+        record = self.record
         kind = 'retry' if record.is_retry(node) else 'task'
         details: dict[str, typing.Any] = {
             f'{kind}_name': record.atoms[node].name,

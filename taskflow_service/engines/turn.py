@@ -243,9 +243,12 @@ class Drive:
         self, request: Request, event: str, details: typing.Any
     ) -> None:
         self.limits.alive(request)
-        if event == task_mod.EVENT_UPDATE_PROGRESS:
-            more = dict(details)
-            progress = more.pop('progress')
+        if self.executor.remote and request.task.heard:
+            # Elsewhere a copy of the task runs, to which nobody listens.
+            request.task.notifier.notify(event, details)
+        more = dict(details)
+        progress = more.pop('progress', None)
+        if event == task_mod.EVENT_UPDATE_PROGRESS and progress is not None:
             self.storage.set_task_progress(
                 request.task.name, progress, details=more or None
             )

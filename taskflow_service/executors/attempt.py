@@ -33,7 +33,7 @@ def attempt_of(
 ) -> task_mod.Attempt:
     """Make what ``task.current()`` gives while this request runs.
 
-    What the task tells on its notifier is delivered as progress.
+    What the task tells on its notifier is delivered as it happens.
     """
     attempt = task_mod.Attempt(
         request.run.flow_uuid,
@@ -42,6 +42,7 @@ def attempt_of(
         cancellation.Cancellation(),
         request.number,
     )
+    attempt.task = request.task
     attempt.tell = lambda event, details: deliver(
         base.Outcome(request, None, (event, details))
     )
@@ -59,9 +60,9 @@ def perform(
     mark = task_mod.set_current(attempt)
     try:
         if request.run.context is None:
-            return base.End.OK, _call(request, attempt)
+            return base.End.OK, _call(request)
         with context.using(request.run.context):
-            return base.End.OK, _call(request, attempt)
+            return base.End.OK, _call(request)
     except exceptions.Cancelled:
         return base.End.CANCELLED, ft.Failure()
     except Exception:
@@ -72,34 +73,18 @@ def perform(
         attempt.tell = None
 
 
-def _call(request: base.Request, attempt: task_mod.Attempt) -> typing.Any:
+def _call(request: base.Request) -> typing.Any:
     task = request.task
     arguments = request.arguments or {}
-    executing = request.action is base.Action.EXECUTE
-    heard = task._notifier is not None
+    # What the first hook takes the last one gives back, come what may.
+    if request.action is base.Action.EXECUTE:
+        try:
+            task.pre_execute()
+            return task.execute(**arguments)
+        finally:
+            task.post_execute()
     try:
-        if heard:
-            attempt.listen(task)
-            task.update_progress(0.0)
-        result = _body(task, executing, arguments)
-        if heard:
-            task.update_progress(1.0)
-        return result
+        task.pre_revert()
+        return task.revert(**arguments)
     finally:
-        # Also a notifier that the task made on its way.
-        if task._notifier is not None:
-            attempt.unlisten(task)
-
-
-def _body(
-    task: task_mod.Task, executing: bool, arguments: dict[str, typing.Any]
-) -> typing.Any:
-    if executing:
-        task.pre_execute()
-        result = task.execute(**arguments)
-        task.post_execute()
-        return result
-    task.pre_revert()
-    result = task.revert(**arguments)
-    task.post_revert()
-    return result
+        task.post_revert()
