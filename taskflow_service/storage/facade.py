@@ -298,11 +298,12 @@ class Storage:
         """What an execute returned, or the failure it ended with."""
         node = self._node(atom_name)
         record = self.record
+        if node in record.failures:
+            # Also after it was reverted: why it was.
+            return record.failures[node]
         self._allow(atom_name, node, _EXECUTED, 'execution')
         if record.is_retry(node):
             return record.history(node)
-        if node in record.failures:
-            return record.failures[node]
         result = record.results[node]
         return None if result is NOTHING else result
 
@@ -311,9 +312,9 @@ class Storage:
     def get_revert_result(self, atom_name: str) -> typing.Any:
         """What a revert returned, or the failure it ended with."""
         node = self._node(atom_name)
-        self._allow(atom_name, node, _REVERTED, 'revert')
         if node in self.record.revert_failures:
             return self.record.revert_failures[node]
+        self._allow(atom_name, node, _REVERTED, 'revert')
         return self.record.revert_results.get(node)
 
     def _allow(
@@ -363,10 +364,12 @@ class Storage:
     # Retries
 
     def get_retry_history(self, retry_name: str) -> retry_mod.History:
-        """The tries of a retry."""
+        """The tries of a retry; none any more where it has reverted."""
         node = self._node(retry_name, retry_mod.Retry)
+        over = self.record.states[node] == states.REVERTED
         return retry_mod.History(
-            self.record.history(node), failure=self.record.failures.get(node)
+            [] if over else self.record.history(node),
+            failure=self.record.failures.get(node),
         )
 
     def get_retry_histories(

@@ -276,6 +276,8 @@ class Record:
         else:
             self.results[node] = result
         self._ended(node)
+        if self.metas:
+            self._drop_progress(node)
 
     def keep_failure(self, node: int, failure: ft.Failure) -> None:
         """Keep why an execute failed."""
@@ -287,6 +289,8 @@ class Record:
         self.revert_failures.pop(node, None)
         self.revert_results[node] = result
         self._ended(node)
+        if self.metas:
+            self._drop_progress(node)
 
     def keep_revert_failure(self, node: int, failure: ft.Failure) -> None:
         """Keep why a revert failed."""
@@ -298,8 +302,6 @@ class Record:
         self.sequence[node] = self.completed
         if self.requests:
             self.requests.pop(node, None)
-        if self.metas:
-            self._drop_progress(node)
         if self.tracks:
             self.dirty.add(node)
             started = self.times.get(node, _NO_TIMES)[0]
