@@ -318,6 +318,7 @@ class Engine(base.Engine):
         that failure.
         """
         with self._alone():
+            self.make_ready()
             yield from self._iterate()
 
     def _iterate(self) -> Generator[str, typing.Any, None]:
@@ -398,6 +399,7 @@ class Engine(base.Engine):
     def finish(self, drive: turn_mod.Drive) -> None:
         """Take note of how a run ended, and raise what it is to raise."""
         self._drive = None
+        self._statistics.discarded = drive.stage.discarded
         self.storage.record.refresh()
         self._disown()
         if drive.error is not None:
@@ -483,7 +485,9 @@ class Engine(base.Engine):
         record = self.storage.record
         teller = teller_mod.Teller(self, record)
         with self._one_commit():
-            for node in self.plan.atoms():
+            for node in self.plan.retries_last(range(len(self.plan))):
+                if not self.plan.is_atom(node):
+                    continue
                 record.intentions[node] = _EXECUTE
                 if record.states[node] != states.PENDING:
                     record.forget(node)

@@ -17,7 +17,6 @@ from __future__ import annotations
 from concurrent import futures
 import typing
 
-from taskflow_service import exceptions
 from taskflow_service import registry
 from taskflow_service.engines import engine as engine_mod
 from taskflow_service.executors import base as executors_base
@@ -62,6 +61,9 @@ class ParallelEngine(engine_mod.Engine):
     def _chosen(self) -> tuple[typing.Any, int | None]:
         chosen = self.options.get('executor')
         workers = self.options.get('max_workers')
+        if isinstance(workers, str):
+            # From the query of a URI.
+            workers = int(workers)
         if self.conf is not None:
             if chosen is None:
                 chosen = self.conf.engine.executor
@@ -76,12 +78,13 @@ class ParallelEngine(engine_mod.Engine):
             return chosen
         given: dict[str, typing.Any] = {}
         if isinstance(chosen, str):
-            if chosen.lower().startswith('green'):
-                raise exceptions.NotFound(
-                    f'Executor {chosen!r} is not available: tasks run in '
-                    f"threads ('threads') or processes ('processes')"
-                )
             name = self._NAMES.get(chosen.lower(), chosen)
+            if name not in registry.names(registry.Kind.EXECUTOR):
+                raise ValueError(
+                    f'Unknown executor {chosen!r}: tasks run in threads '
+                    f"('threads'), in processes ('processes') or in an "
+                    f'executor that is installed under its own name'
+                )
         elif isinstance(chosen, futures.Executor):
             name = 'threads'
             given['executor'] = chosen

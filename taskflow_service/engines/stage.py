@@ -36,6 +36,7 @@ class Stage:
     """The transitions of one flow's atoms.
 
     :ivar fatal: what ended the run for good
+    :ivar discarded: how many failures did not, but had something done
     :ivar reconsider: something failed, so that what waits for a place may
         not be wanted any more
     """
@@ -55,6 +56,7 @@ class Stage:
         self.controllers = controllers
         self._revert_again = revert_again
         self.fatal: list[ft.Failure] = []
+        self.discarded = 0
         self.reconsider = False
 
     def start(self, node: int, reverting: bool) -> None:
@@ -98,6 +100,8 @@ class Stage:
         completion.failed(self.run, node)
         if self.run.aborted:
             self.fatal.append(failure)
+        else:
+            self.discarded += 1
 
     def reverted(self, node: int, value: typing.Any) -> None:
         """Stage what a revert returned."""

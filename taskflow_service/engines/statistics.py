@@ -22,7 +22,7 @@ import typing
 from taskflow_service import states
 from taskflow_service.storage import record as record_mod
 
-_COMPLETED = frozenset((states.SUCCESS, states.REVERTED, states.IGNORE))
+_INCOMPLETE = frozenset((states.RUNNING, states.REVERTING))
 
 
 class Statistics:
@@ -30,7 +30,9 @@ class Statistics:
 
     def __init__(self) -> None:
         self._began: float | None = None
+        self._before = 0
         self._active_for = 0.0
+        self.discarded = 0
         self.seconds = dict.fromkeys(
             ('analyzing', 'resuming', 'scheduling', 'waiting'), 0.0
         )
@@ -38,6 +40,8 @@ class Statistics:
     @contextlib.contextmanager
     def gather(self, record: record_mod.Record) -> Iterator[None]:
         """Measure a run."""
+        self._before = record.completed
+        self._before = record.completed
         self._began = time.perf_counter()
         try:
             yield
@@ -49,13 +53,12 @@ class Statistics:
         if self._began is None:
             return {}
         states_now = [record.states[node] for node in record.index.values()]
-        completed = sum(state in _COMPLETED for state in states_now)
-        awaiting = sum(state == states.PENDING for state in states_now)
+        over = record.state in states.FINISHED_FLOW_STATES
         return {
             'seconds_per_state': dict(self.seconds),
-            'discarded_failures': 0,
-            'awaiting': awaiting,
-            'completed': completed,
-            'incomplete': len(states_now) - completed - awaiting,
+            'discarded_failures': self.discarded,
+            'awaiting': 0 if over else states_now.count(states.PENDING),
+            'completed': record.completed - self._before,
+            'incomplete': sum(state in _INCOMPLETE for state in states_now),
             'active_for': self._active_for,
         }

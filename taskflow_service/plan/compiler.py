@@ -54,6 +54,11 @@ def compile(root: _Item) -> plan_mod.Plan:
     something that is neither a flow nor an atom, and ``CompilationFailure``
     where an argument depends on a task whose failure is ignored.
     """
+    if not isinstance(root, (atom_mod.Atom, flow_mod.Flow)):
+        raise TypeError(
+            f'Cannot compile {root!r} of type {type(root).__name__}: a flow '
+            f'or a task is expected'
+        )
     return _Compiler(root).run()
 
 

@@ -17,7 +17,6 @@ Nothing of it exists until somebody looks; a run needs the plan alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 import functools
 import json
 import re
@@ -118,10 +117,11 @@ class Compilation:
         """
         plan, objects = self.plan, self._objects
         made = graph_mod.DiGraph(name=plan.name)
-        for node in self._ordered():
+        ordered = list(plan.retries_last(range(len(plan))))
+        for node in ordered:
             made.add_node(objects[node], attr_dict=self._data(node))
         links = self._links()
-        for node in self._ordered():
+        for node in ordered:
             for after in plan.successors[node]:
                 meta = links.get((node, after))
                 if meta is None:
@@ -130,20 +130,6 @@ class Compilation:
                         meta[flow_mod.LINK_RETRY] = True
                 made.add_edge(objects[node], objects[after], attr_dict=meta)
         return made.freeze()
-
-    def _ordered(self) -> Iterator[int]:
-        """Nodes by flow, a flow's retry after what it controls."""
-        plan = self.plan
-        retries = {
-            end: node
-            for node, end in plan.end_of.items()
-            if plan.kinds[node] is Kind.RETRY
-        }
-        for node, kind in enumerate(plan.kinds):
-            if kind is Kind.END and node in retries:
-                yield retries[node]
-            if kind is not Kind.RETRY:
-                yield node
 
     def _data(self, node: int) -> dict[str, typing.Any]:
         plan = self.plan

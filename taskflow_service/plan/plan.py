@@ -143,6 +143,18 @@ class Plan:
             return range(len(self.items))
         return range(retry, self.end_of[retry] + 1)
 
+    def retries_last(self, nodes: range) -> Iterator[int]:
+        """Iterate over nodes, a retry after all that it controls."""
+        waiting: list[int] = []
+        for node in nodes:
+            if self.kinds[node] is Kind.RETRY:
+                waiting.append(node)
+                continue
+            if waiting and self.end_of[waiting[-1]] == node:
+                yield waiting.pop()
+            yield node
+        yield from reversed(waiting)
+
     def entries(self, begin: int) -> Iterator[int]:
         """Iterate over the atoms that a flow's begin leads straight to."""
         stack = [begin]
