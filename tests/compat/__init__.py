@@ -1,0 +1,20 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Programs written for TaskFlow, and what TaskFlow 6.5 makes them print.
+
+``programs/`` holds small independent programs that import ``taskflow``;
+``expected/`` what each prints with TaskFlow 6.5.0 (``record.py`` wrote it).
+The tests run every program with ``taskflow_service`` in the place of
+``taskflow`` and compare. What differs on purpose is in ``differs/``, with a
+row of its own in the documentation.
+"""

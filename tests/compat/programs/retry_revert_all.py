@@ -1,0 +1,53 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""A retry that has everything reverted."""
+
+from taskflow import engines
+from taskflow.patterns import linear_flow
+from taskflow import retry
+from taskflow import task
+
+
+class T(task.Task):
+    def __init__(self, name, fail=False):
+        super().__init__(name)
+        self.fail = fail
+
+    def execute(self):
+        print('execute', self.name)
+        if self.fail:
+            raise OSError(self.name)
+
+    def revert(self, **kwargs):
+        print('revert', self.name)
+
+
+for revert_all in (False, True):
+    for make in (
+        lambda: retry.Times(2, 'c', revert_all=revert_all),
+        lambda: retry.ForEach([1, 2], 'c', revert_all=revert_all),
+    ):
+        print('--', revert_all)
+        flow = linear_flow.Flow('outer', retry=retry.Times(3, 'o')).add(
+            T('before'),
+            linear_flow.Flow('inner', retry=make()).add(T('t', fail=True)),
+        )
+        engine = engines.load(flow)
+        try:
+            engine.run()
+        except OSError as error:
+            print('raised', error)
+        print(
+            engine.storage.get_flow_state(),
+            engine.storage.get_atom_state('before'),
+        )
