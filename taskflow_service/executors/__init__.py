@@ -10,3 +10,4 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
+"""Executors: where a placed request runs; reached by name, one contract."""

@@ -10,3 +10,4 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
+"""The logbook: its records, its unit of work, and its backends."""

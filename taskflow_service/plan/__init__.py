@@ -10,3 +10,4 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
+"""The compiled form of a flow: integers and adjacency, never renumbered."""
