@@ -24,6 +24,7 @@ import fixtures
 from oslo_config import cfg
 
 from taskflow_service import exceptions
+from taskflow_service import identity
 from taskflow_service import task
 from taskflow_service import worker as worker_mod
 from taskflow_service.engines import embedded
@@ -65,6 +66,7 @@ class Bus(fixtures.Fixture):
             'state_path', self.useFixture(fixtures.TempDir()).path
         )
         self.addCleanup(transport.forget, conf)
+        self.addCleanup(lambda: identity.of_process(conf).close())
         self._closers.append(lambda: hub.forget(conf))
         self._closers.append(lambda: embedded.forget(conf))
         return conf

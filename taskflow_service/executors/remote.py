@@ -43,10 +43,6 @@ from taskflow_service.types import failure
 
 LOG = logging.getLogger(__name__)
 
-#: An event, not a task's: waiting requests of this flow have a place, so
-#: that ``place`` returns them, also for an empty offer.
-PLACED = 'placed'
-
 
 class RemoteExecutor(base.Executor):
     """Has requests run by workers.
@@ -266,7 +262,7 @@ class RemoteExecutor(base.Executor):
         there = self._placed.setdefault(flow_uuid, [])
         there.append(request)
         if flow_uuid != self._offering and len(there) == 1:
-            self.deliver(base.Outcome(request, None, (PLACED, {})))
+            request.run.poke()
 
     def _written(self, request: base.Request, work: records.Work) -> bool:
         """Write the message of a request; False if that is its failure."""

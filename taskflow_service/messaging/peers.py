@@ -53,6 +53,7 @@ class Mailbox:
         if address.name is None:
             raise ValueError('a mailbox needs a name')
         self.address = address
+        self._transport = transport
         self._make = lambda: transport.server(
             address.role, str(address.name), receive
         )
@@ -80,8 +81,10 @@ class Mailbox:
     def close(self) -> None:
         """Stop listening; what has arrived is still handed over.
 
-        Takes about a second. A listener that still waits for its broker is
-        left behind in its daemon thread and closes if it ever gets there.
+        The rest of the closing takes a second and goes on behind this call;
+        the transport waits for it before it closes. A listener that still
+        waits for its broker is left behind in its daemon thread and closes
+        if it ever gets there.
         """
         self._closed.set()
         if self._listening.is_set():
@@ -108,7 +111,7 @@ class Mailbox:
     def _stop(self) -> None:
         try:
             self._server.stop()
-            self._server.wait()
+            self._transport.finish(self._server.wait)
         except Exception:
             LOG.exception('Cannot stop listening as %s', self.address.name)
 

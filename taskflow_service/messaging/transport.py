@@ -37,6 +37,8 @@ EXCHANGE = 'taskflow_service'
 METHOD = 'deliver'
 #: Schemes that reach no further than this process.
 IN_MEMORY = frozenset({'fake', 'kombu+memory'})
+#: Seconds that closing waits for the listeners.
+_CLOSING_TIME = 5.0
 #: What TaskFlow's users name as ``transport`` (kombu's names).
 _ALIASES = {'memory': 'fake://', 'fake': 'fake://'}
 
@@ -69,6 +71,7 @@ class Transport:
         #: For logs: without user and password.
         self.url = _public(parsed)
         self._namespace = conf.remote.namespace
+        self._finishing: list[threading.Thread] = []
 
     def client(self, address: Address, retry: int) -> typing.Any:
         """Return what casts to an address, giving up after ``retry``."""
@@ -89,8 +92,18 @@ class Transport:
             access_policy=oslo_messaging.ExplicitRPCAccessPolicy,
         )
 
+    def finish(self, call: typing.Callable[[], None]) -> None:
+        """Have something done behind the caller, but before the end."""
+        thread = threading.Thread(target=call, name='tfs-close', daemon=True)
+        self._finishing = [t for t in self._finishing if t.is_alive()]
+        self._finishing.append(thread)
+        thread.start()
+
     def close(self) -> None:
         """Close the connections; may take a second."""
+        if not self.in_memory:
+            for thread in self._finishing:
+                thread.join(_CLOSING_TIME)
         self._rpc.cleanup()
 
     def _target(

@@ -53,6 +53,9 @@ class _Run:
         self.epoch = request.epoch
         self.context = context
 
+    def poke(self) -> None:
+        """Do nothing: its loop is elsewhere."""
+
 
 class _Probe:
     """Asks a task's ``probe`` where a task's ``execute`` is called."""

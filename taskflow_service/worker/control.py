@@ -24,13 +24,18 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from taskflow_service import clock as clock_mod
+from taskflow_service import identity
 from taskflow_service.messaging import control
 from taskflow_service.messaging import transport
 from taskflow_service.protocol import messages
 from taskflow_service.protocol.worker import machine
 from taskflow_service.worker import runner
+from taskflow_service.worker import spool
 
 LOG = logging.getLogger(__name__)
+
+#: Incarnations of this host, the newest, whose death is told.
+_MOST_DEAD = 50
 
 _ENGINES = transport.Address(transport.Role.ENGINE)
 
@@ -48,6 +53,7 @@ class Control(control.Control):
         public: messages.Public,
         make_runner: MakeRunner,
         predecessors: dict[str, bool],
+        kept: spool.Spool | None = None,
         url: str | None = None,
         clock: clock_mod.Clock = clock_mod.SYSTEM,
         gave_up: threading.Event | None = None,
@@ -59,11 +65,17 @@ class Control(control.Control):
             self.timing,
             clock.boottime(),
             predecessors=predecessors,
+            spooled=kept.read() if kept is not None else (),
             max_size=conf.remote.max_message_size,
         )
         self.runner = make_runner(self, self.post)
-        #: Set once nothing is held any more, after a drain.
+        #: Set, after a drain, once nothing runs any more; once nothing is
+        #: held any more either; and once what is held is on disk.
+        self.quiet = threading.Event()
         self.drained = threading.Event()
+        self.spooled = threading.Event()
+        self._spool = kept
+        self._looked = clock.boottime()
         #: Set when it was cut off for so long that it gave up, or when
         #: another process has its name: a daemon exits.
         self.ended_by_itself = threading.Event()
@@ -81,6 +93,10 @@ class Control(control.Control):
     def cancel_all(self, reason: str) -> None:
         """Tell everything that runs to stop."""
         self.post(self._cancel_all, reason)
+
+    def keep(self) -> None:
+        """Write what nobody has recorded to disk; ``spooled`` tells."""
+        self.post(self._keep)
 
     def offer(self, versions: dict[str, str], paths: list[str]) -> None:
         """Serve more, and tell everyone what is served from now on."""
@@ -143,6 +159,8 @@ class Control(control.Control):
                 request.request_uuid,
             )
             self.runner.start(request)
+        if self._spool is not None and step.forget:
+            self._spool.forget(step.forget)
         for request_uuid, reason in step.cancel:
             self.runner.cancel(request_uuid, reason)
         if step.cast is not None:
@@ -155,9 +173,27 @@ class Control(control.Control):
             )
             self.runner.kill()
             self._give_up()
+        self._look_at_locks(now)
         self._report(now)
-        if self._draining and self.machine.idle:
-            self.drained.set()
+        if self._draining and not self.runner.running():
+            self.quiet.set()
+            if self.machine.idle:
+                self.drained.set()
+
+    def _look_at_locks(self, now: clock_mod.Boottime) -> None:
+        """Learn who has died on this host, every heartbeat.
+
+        Task processes may outlive their worker, and with them its lock.
+        """
+        if now - self._looked < self.timing.heartbeat:
+            return
+        self._looked = now
+        ended = sorted(identity.dead(self.conf), key=_started)
+        for past in ended[-_MOST_DEAD:]:
+            mine = past.name == self.peer.name
+            clean = past.end is identity.End.CLEAN
+            if mine or not clean:
+                self.machine.predecessor(past.incarnation, clean)
 
     def _report(self, now: clock_mod.Boottime) -> None:
         for engine in self.machine.due():
@@ -177,6 +213,12 @@ class Control(control.Control):
         if self._gave_up is not None:
             self._gave_up.set()
 
+    def _keep(self) -> None:
+        # Inside one process those who would ask end with it.
+        if self._spool is not None:
+            self._spool.write(self.machine.held())
+        self.spooled.set()
+
     def _drain(self) -> None:
         if not self._draining:
             self._draining = True
@@ -190,3 +232,7 @@ class Control(control.Control):
     def _cancel_all(self, reason: str) -> None:
         for request, _ in self.runner.running():
             self.runner.cancel(request.request_uuid, reason)
+
+
+def _started(past: identity.Predecessor) -> float:
+    return past.started_at

@@ -42,12 +42,17 @@ from taskflow_service.worker import catalogue
 from taskflow_service.worker import control
 from taskflow_service.worker import processes
 from taskflow_service.worker import runner
+from taskflow_service.worker import spool
 
 LOG = logging.getLogger(__name__)
 
 #: Seconds between two log lines while the broker is not there, or while
 #: requests are waited for.
 _SAY_EVERY = 10.0
+#: Seconds that things take which take no time.
+_MOMENT = 5.0
+#: How far back orders to those that had the name before are answered.
+_MOST_PREDECESSORS = 200
 
 #: The workers that serve in this process.
 _serving: weakref.WeakSet[Worker] = weakref.WeakSet()
@@ -172,8 +177,11 @@ class Worker:
             functools.partial(self._make_runner, identity),
             {
                 past.incarnation: past.end is identity_mod.End.CLEAN
-                for past in identity.predecessors
+                for past in identity.predecessors[-_MOST_PREDECESSORS:]
             },
+            None
+            if self.reachable_inside
+            else spool.Spool(self._conf, identity.name),
             self._url,
             self._clock,
             self._ended,
@@ -271,18 +279,26 @@ class Worker:
 
     def _drain(self, running: control.Control, grace: float) -> None:
         running.drain()
-        deadline = time.monotonic() + grace
-        while not running.drained.wait(
-            max(0.0, min(_SAY_EVERY, deadline - time.monotonic()))
-        ):
-            if time.monotonic() >= deadline:
-                break
-            self._say_what_is_waited_for(running)
-        else:
+        if self._wait_for(running, running.drained, grace):
             return
-        self._say_what_is_waited_for(running)
         running.cancel_all('the worker stops')
-        running.drained.wait(self._conf.worker.cancel_grace)
+        # A task process that is killed takes a moment to be gone.
+        self._wait_for(
+            running, running.quiet, self._conf.worker.cancel_grace + _MOMENT
+        )
+
+    def _wait_for(
+        self, running: control.Control, event: threading.Event, limit: float
+    ) -> bool:
+        """Wait, and say meanwhile which requests it is that take so long."""
+        deadline = time.monotonic() + limit
+        while True:
+            left = deadline - time.monotonic()
+            if event.wait(max(0.0, min(_SAY_EVERY, left))):
+                return True
+            if left <= 0:
+                return False
+            self._say_what_is_waited_for(running)
 
     def _say_what_is_waited_for(self, running: control.Control) -> None:
         now = self._clock.now()
@@ -296,11 +312,15 @@ class Worker:
             )
 
     def _close(self, running: control.Control) -> None:
+        running.keep()
+        clean = running.drained.is_set() or (
+            running.quiet.is_set() and running.spooled.wait(_MOMENT)
+        )
         running.runner.close()
         running.close()
         identity = self._identity
         if identity is not None:
-            identity.clean = running.drained.is_set()
+            identity.clean = clean and not self.fenced
             identity.close()
         _serving.discard(self)
         self._stopped.set()

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import queue
 import threading
 import typing
@@ -36,8 +37,9 @@ class _Run:
     epoch = 0
     context: dict[str, typing.Any] | None = None
 
-    def __init__(self, flow_uuid: str = 'f-1') -> None:
-        self.flow_uuid = flow_uuid
+    def __init__(self, poke: Callable[[], None]) -> None:
+        self.flow_uuid = 'f-1'
+        self.poke = poke
 
 
 class _Offer:
@@ -81,11 +83,13 @@ class RemoteExecutorTest(test_base.BaseTestCase):
         super().setUp()
         self.notes = remote.new_notes()
         self.bus = self.useFixture(remote.Bus())
-        self.run_ = _Run()
+        self.events: queue.SimpleQueue[base.Outcome | None] = (
+            queue.SimpleQueue()
+        )
+        self.run_ = _Run(lambda: self.events.put(None))
 
     def _executor(self, **options: typing.Any) -> remote_mod.RemoteExecutor:
         executor = remote_mod.RemoteExecutor(self.bus.conf, **options)
-        self.events: queue.SimpleQueue[base.Outcome] = queue.SimpleQueue()
         executor.bind(self.events.put)
         executor.open()
         self.addCleanup(executor.close)
@@ -115,7 +119,7 @@ class RemoteExecutorTest(test_base.BaseTestCase):
             if placed:
                 executor.start(placed)
             event = self.events.get(timeout=remote.LONG)
-            if event.end is not None:
+            if event is not None and event.end is not None:
                 outcomes.append(event)
                 executor.recorded([event.request])
         return outcomes
@@ -179,7 +183,7 @@ class RemoteExecutorTest(test_base.BaseTestCase):
         outcomes: list[base.Outcome] = []
         while len(outcomes) < count:
             event = self.events.get(timeout=remote.LONG)
-            if event.end is not None:
+            if event is not None and event.end is not None:
                 outcomes.append(event)
             placed = executor.place(_Offer(self.run_, []))
             if placed:
@@ -269,6 +273,7 @@ class RemoteExecutorTest(test_base.BaseTestCase):
         self.assertTrue(self.notes.running.acquire(timeout=remote.LONG))
         executor.cancel(request, 'not wanted')
         outcome = self.events.get(timeout=remote.LONG)
+        assert outcome is not None
         self.assertIs(base.End.CANCELLED, outcome.end)
         self.assertIn('not wanted', str(outcome.value))
 
