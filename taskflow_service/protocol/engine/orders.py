@@ -232,7 +232,7 @@ class Dispatch:
         ]
 
     def _due(self, peer: records.Peer, binding: bool) -> bool:
-        if peer.answer or peer.ask:
+        if peer.answer or peer.ask or peer.decline:
             return True
         if binding:
             if peer.unsent:
@@ -255,14 +255,19 @@ class Dispatch:
         if peer is None or not self._due(peer, binding):
             return None
         demand = self._demand(peer)
-        concerned = (
-            demand or peer.open or peer.recorded or peer.told or peer.ask
-        )
-        if peer.answer and not concerned:
-            unsaid = peer.attaches or peer.recalls or peer.cancels
-            if not unsaid:
-                peer.answer = False
-                return None
+        if not (
+            demand
+            or peer.open
+            or peer.recorded
+            or peer.attaches
+            or peer.cancels
+            or peer.told
+            or peer.ask
+            or peer.decline
+        ):
+            # No business: the pair falls silent.
+            peer.answer = False
+            return None
         self._seq += 1
         orders = messages.Orders(
             sender=self._me,
@@ -289,7 +294,7 @@ class Dispatch:
             ask=peer.ask,
         )
         peer.told = frozenset(demand)
-        peer.answer = peer.ask = False
+        peer.answer = peer.ask = peer.decline = False
         return orders
 
     def _executes(self, peer: records.Peer) -> tuple[messages.Request, ...]:
@@ -372,7 +377,7 @@ class Dispatch:
                 and not self._demand(peer)
             ):
                 peer.credit[:] = [0, 0]
-                peer.answer = True
+                peer.decline = True
 
     def _expire(self, kind: records.Kind, line: Line, now: Boottime) -> None:
         expired = [

@@ -164,10 +164,12 @@ class Peer:
     superseded: dict[str, Work] = dataclasses.field(default_factory=dict)
     #: The kinds of which it was told that there is demand.
     told: frozenset[Kind] = frozenset()
-    #: Orders are wanted at once; and a report in return; how often asked
-    #: since it was last heard.
+    #: An answer is wanted; a report is wanted in return.
     answer: bool = False
     ask: bool = False
+    #: It lent what nobody needs.
+    decline: bool = False
+    #: How often it was asked since it was last heard.
     asked: int = 0
     asked_at: Boottime = NEVER
     suspect: bool = False
