@@ -65,6 +65,12 @@ class Engine(abc.ABC):
     context: dict[str, typing.Any] | None = None
 
     @property
+    def logbook(self) -> persistence_base.Backend | None:
+        """Where the flow is kept if it outlives this process, else None."""
+        backend = self._backend
+        return backend if backend is not None and backend.durable else None
+
+    @property
     @abc.abstractmethod
     def plan(self) -> plan_mod.Plan:
         """The compiled flow."""

@@ -19,6 +19,7 @@ import typing
 from taskflow_service import task as task_mod
 from taskflow_service.decisions import run as run_mod
 from taskflow_service.engines import callbacks
+from taskflow_service.engines import losses as losses_mod
 from taskflow_service.executors import base as executors_base
 from taskflow_service.plan import plan as plan_mod
 from taskflow_service.storage import record as record_mod
@@ -34,6 +35,7 @@ class Offering(executors_base.Run, typing.Protocol):
     plan: plan_mod.Plan
     record: record_mod.Record
     controllers: callbacks.Controllers
+    losses: losses_mod.Losses
     held: int
 
 
@@ -57,7 +59,11 @@ class Offer:
             action = Action.REVERT
         else:
             node = run.take_execute()
-            action = Action.EXECUTE
+            action = (
+                Action.PROBE
+                if node in drive.losses.probing
+                else Action.EXECUTE
+            )
             if node < 0:
                 raise IndexError('nothing is ready')
         drive.held += 1
@@ -76,7 +82,7 @@ class Offer:
     def put_back(self, request: Request) -> None:
         """Undo a ``take``."""
         self.run.held -= 1
-        if request.action is Action.EXECUTE:
-            self.run.run.offer_execute(request.node)
-        else:
+        if request.action is Action.REVERT:
             self.run.run.offer_revert(request.node)
+        else:
+            self.run.run.offer_execute(request.node)

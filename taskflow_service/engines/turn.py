@@ -41,6 +41,7 @@ from taskflow_service.decisions import run as run_mod
 from taskflow_service.engines import base
 from taskflow_service.engines import callbacks
 from taskflow_service.engines import limits as limits_mod
+from taskflow_service.engines import losses as losses_mod
 from taskflow_service.engines import offer as offer_mod
 from taskflow_service.engines import stage as stage_mod
 from taskflow_service.engines import teller as teller_mod
@@ -57,12 +58,6 @@ Request = executors_base.Request
 _EXECUTE = Action.EXECUTE
 _OK = End.OK
 _FAILED = (End.FAILED, End.CANCELLED)
-#: How many workers a task may take with it before it fails.
-MAX_LOSSES = 3
-
-#: Ends after which the same attempt, or a new one, wants a new request.
-_NOT_BEGUN = (End.HANDED_BACK, End.DISOWNED)
-
 
 _Call = Callable[[], object]
 
@@ -127,6 +122,9 @@ class Drive:
             self.controllers,
             self.limits.revert_again,
         )
+        self.losses = losses_mod.Losses(
+            engine, self.record, self.run, self.stage
+        )
         self.requests: dict[int, Request] = {}
         #: Requests whose outcomes the next commit records; told to who is
         #: elsewhere and keeps them until then.
@@ -157,9 +155,47 @@ class Drive:
         self.storage.in_turn = True
         self.teller.flow_state(states.RUNNING)
         fresh = not self.record.completed and not any(self.record.attempts)
-        resumption.begin(self.run, fresh)
+        interrupted = resumption.begin(self.run, fresh)
+        self.executor.know(self, self.engine.logbook)
+        if interrupted and self.executor.remote:
+            self._attach(interrupted)
         self.limits.flow()
         self._decide()
+
+    def _attach(self, interrupted: Iterable[int]) -> None:
+        """Ask after the requests that an earlier owner of the flow left."""
+        for node in interrupted:
+            request = self._stored_request(node)
+            if request is not None:
+                self.run.again.discard(node)
+                self.requests[node] = request
+                self.limits.start(request)
+                self.executor.attach(request)
+
+    def _stored_request(self, node: int) -> Request | None:
+        stored = self.record.requests.get(node)
+        if stored is None:
+            return None
+        direction, request_uuid, worker, incarnation = stored[:4]
+        if (
+            request_uuid is None
+            or worker is None
+            or self.record.is_retry(node)
+        ):
+            return None
+        request = Request(
+            self,
+            node,
+            typing.cast(task_mod.Task, self.plan.items[node]),
+            Action(direction),
+            self.record.attempts[node],
+            self.controllers.try_number(self.plan.retry_of[node]),
+        )
+        request.request_uuid = request_uuid
+        request.worker, request.incarnation = worker, incarnation
+        if request.action is Action.PROBE:
+            self.losses.probing.add(node)
+        return request
 
     # Taking outcomes
 
@@ -173,6 +209,8 @@ class Drive:
         for request, end, value, _started, _finished in outcomes:
             node = request.node
             if self.requests.get(node) is not request:
+                if end is None and value[0] == executors_base.COUNTED:
+                    self.losses.counted(node)
                 continue
             if end is None:
                 self._progressed(request, *value)
@@ -186,58 +224,23 @@ class Drive:
         self._decide()
 
     def _ended(self, request: Request, end: End, value: typing.Any) -> None:
-        executing = request.action is _EXECUTE
-        if end is _OK:
-            if executing:
+        if request.action is Action.PROBE:
+            self.losses.probed(request, end, value)
+        elif end is _OK:
+            if request.action is _EXECUTE:
                 self.stage.succeeded(request.node, value)
             else:
                 self.stage.reverted(request.node, value)
         elif end in _FAILED:
             self._failed(request, value)
-        elif end in _NOT_BEGUN:
-            self._again(request.node, executing)
-        elif self._survives(request, end):
-            self.record.attempts[request.node] += 1
-            self._again(request.node, executing)
         else:
-            self._failed(request, self._lost(request, end, value))
-
-    def _survives(self, request: Request, end: End) -> bool:
-        """Whether a task whose worker went away may run elsewhere."""
-        if end is End.SUSPECT:
-            return request.task.idempotent
-        losses = self.record.losses
-        losses[request.node] = losses.get(request.node, 0) + 1
-        most = self.engine.options.get('max_worker_losses', MAX_LOSSES)
-        return request.task.idempotent and losses[request.node] < most
-
-    def _lost(
-        self, request: Request, end: End, reason: typing.Any
-    ) -> ft.Failure:
-        return ft.Failure.from_exception(
-            exceptions.WorkerLost(
-                f'Worker {request.worker} ({request.incarnation}) ended '
-                f'{end} while it ran {request.action} of task '
-                f'{request.task.name!r} of flow {self.flow_uuid}'
-                + (f': {reason}' if reason else ''),
-                worker=request.worker,
-                incarnation=request.incarnation,
-            )
-        )
-
-    def _again(self, node: int, executing: bool) -> None:
-        """Have an atom, whose state stays, get a new request."""
-        self.run.again.add(node)
-        if executing:
-            self.run.offer_execute(node)
-        else:
-            self.run.offer_revert(node)
+            self.losses.ended(request, end, value)
 
     def _failed(self, request: Request, failure: ft.Failure) -> None:
-        if request.action is _EXECUTE:
-            self.stage.failed(request.node, failure)
-        else:
+        if request.action is Action.REVERT:
             self.stage.revert_failed(request.node, failure)
+        else:
+            self.stage.failed(request.node, failure)
 
     def _progressed(
         self, request: Request, event: str, details: typing.Any
@@ -353,7 +356,7 @@ class Drive:
         """
         ready = []
         for request in placed:
-            reverting = request.action is not _EXECUTE
+            reverting = request.action is Action.REVERT
             self.stage.start(request.node, reverting)
             if self.executor.remote:
                 self.record.keep_request(request)
@@ -429,7 +432,9 @@ class Drive:
     def drop(self, error: Exception) -> None:
         """Let go of a flow that this process is not to write any more."""
         self.error = error
-        self.limits.cancel_all('the flow is not run here any more')
+        self.executor.abandon(list(self.requests.values()))
+        for waiting in self.executor.withdraw(self):
+            waiting.reason = str(error)
         self.requests.clear()
         if self.held:
             self.executor.withdraw(self)

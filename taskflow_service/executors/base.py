@@ -29,6 +29,7 @@ import typing
 
 if typing.TYPE_CHECKING:
     from taskflow_service import task as task_mod
+    from taskflow_service.persistence import base as persistence_base
 
 
 class Action(enum.StrEnum):
@@ -159,7 +160,21 @@ class Outcome(typing.NamedTuple):
     finished_at: float | None = None
 
 
+#: A progress event of ours: the worker of a request that was closed as
+#: suspect is proven dead, which counts as a loss of its atom.
+COUNTED: typing.Final = 'counted'
+
 Deliver = Callable[[Outcome], None]
+
+
+class Logbook(typing.Protocol):
+    """Where a flow is kept, as far as an executor needs to know."""
+
+    def may_speak(self) -> bool:
+        """Whether this process is sure to own the flows that it claimed."""
+
+    def get_connection(self) -> persistence_base.Connection:
+        """Open a connection; the caller closes it."""
 
 
 class Offer(typing.Protocol):
@@ -232,6 +247,9 @@ class Executor(abc.ABC):
         """Give up and return what waits, unplaced, for this flow."""
         return []
 
+    def know(self, run: Run, logbook: Logbook | None) -> None:
+        """Take note, before a flow's first turn, of where it is kept."""
+
     def attach(self, request: Request) -> None:
         """Ask after a request that an earlier owner of its flow started.
 
@@ -244,6 +262,14 @@ class Executor(abc.ABC):
 
     def cancel(self, request: Request, reason: str) -> None:
         """Reach a started request's token; its outcome still arrives."""
+
+    def abandon(self, requests: list[Request]) -> None:
+        """Let go of requests whose flow this process does not own any more.
+
+        Who owns it now may want the outcomes of those that are elsewhere.
+        """
+        for request in requests:
+            self.cancel(request, 'its flow is not run here any more')
 
     def idle(self) -> None:
         """Do one turn of upkeep; called before the loop waits."""

@@ -33,6 +33,7 @@ from oslo_log import log as logging
 
 from taskflow_service import clock as clock_mod
 from taskflow_service import identity
+from taskflow_service.executors import evidence as evidence_mod
 from taskflow_service.messaging import control
 from taskflow_service.messaging import transport
 from taskflow_service.protocol import messages
@@ -73,6 +74,7 @@ class Hub(control.Control):
         #: Held around every use of the machine.
         self.lock = threading.RLock()
         self._unserved: dict[str, float] = {}
+        self.evidence = evidence_mod.Evidence(self.recorded, self._fetch)
         self.machine = machine.Engine(
             peer,
             self.timing,
@@ -122,6 +124,13 @@ class Hub(control.Control):
         """Take note that outcomes are stored."""
         with self.lock:
             self.machine.recorded(request_uuids)
+
+    def forget(
+        self, works: Iterable[records.Work], request_uuids: Iterable[str]
+    ) -> None:
+        """Let go of what another process owns now."""
+        with self.lock:
+            self.machine.forget(works, request_uuids)
 
     def reason(self, work: records.Work) -> str:
         """Say in one line why work has no place."""
@@ -177,7 +186,7 @@ class Hub(control.Control):
             work.tag[0].placed(work)
 
     def _send_orders(self, now: clock_mod.Boottime) -> None:
-        for worker in self.machine.due():
+        for worker in self.machine.due(now):
             address = transport.Address(transport.Role.WORKER, worker.name)
             if self.sending(address):
                 continue
@@ -188,7 +197,9 @@ class Hub(control.Control):
     def _last_look(self, message: messages.Message) -> messages.Message:
         """Leave out what only a proven owner may send, if that is unsure."""
         orders = typing.cast(messages.Orders, message)
-        if self.machine.may_send(orders, self.now()):
+        if self.evidence.may_speak() and self.machine.may_send(
+            orders, self.now()
+        ):
             return orders
         return orders.harmless()
 
@@ -216,30 +227,18 @@ class Hub(control.Control):
 
     def _hand_over(self, event: records.Event) -> None:
         if isinstance(event, records.Late):
-            self._late(event)
+            self.evidence.late(event)
         elif isinstance(event, records.Orphaned):
-            LOG.debug(
-                'Worker %s holds the outcome of request %s of flow %s',
-                event.worker.name,
-                event.orphan.request_uuid,
-                event.orphan.flow_uuid,
-            )
+            self.evidence.orphaned(event)
         else:
             self._guarded(event.work.tag[0].happened, event)
 
-    def _late(self, event: records.Late) -> None:
-        # Of a request that this process replaced, or of one whose flow was
-        # in the memory of an engine that is gone: either way nothing waits
-        # for it, here or elsewhere, but it must be seen.
-        LOG.warning(
-            'Refused a late outcome (%s) of request %s from worker %s (%s): '
-            'it is not the current request of its task any more',
-            event.outcome.end,
-            event.outcome.request_uuid,
-            event.worker.name,
-            event.worker.incarnation,
-        )
-        self.recorded([event.outcome.request_uuid])
+    def _fetch(
+        self, request_uuid: str, epoch: int, worker: messages.Peer
+    ) -> None:
+        with self.lock:
+            self.machine.fetch(request_uuid, epoch, worker)
+        self.poke()
 
 
 def _new_id() -> str:

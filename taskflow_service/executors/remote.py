@@ -159,6 +159,10 @@ class RemoteExecutor(base.Executor):
         self.release(placed)
         return [work.tag[1] for work in works] + placed
 
+    def know(self, run: base.Run, logbook: base.Logbook | None) -> None:
+        """Take note of where a flow is kept."""
+        self._hub.evidence.know(run.flow_uuid, logbook)
+
     def attach(self, request: base.Request) -> None:
         """Ask after a request that an earlier owner of its flow started."""
         if request.worker is None or request.incarnation is None:
@@ -175,6 +179,14 @@ class RemoteExecutor(base.Executor):
         uuids = [r.request_uuid for r in requests if r.request_uuid]
         if uuids:
             self._hub.recorded(uuids)
+
+    def abandon(self, requests: list[base.Request]) -> None:
+        """Forget requests that belong to another owner of their flow now."""
+        mine = [r for r in requests if not isinstance(r.private, records.Work)]
+        super().abandon(mine)
+        works = [r.private for r in requests if r not in mine]
+        uuids = [r.request_uuid for r in requests if r.request_uuid]
+        self._hub.forget(works, uuids)
 
     def cancel(self, request: base.Request, reason: str) -> None:
         """Reach the token of a task, wherever it runs."""
@@ -214,6 +226,9 @@ class RemoteExecutor(base.Executor):
             self._progressed(event)
         elif isinstance(event, records.Expired):
             self._expired(event)
+        elif isinstance(event, records.Counted):
+            request = event.work.tag[1]
+            self.deliver(base.Outcome(request, None, (base.COUNTED, {})))
 
     # Placing
 

@@ -109,6 +109,10 @@ class Backend(abc.ABC):
         not durable give a claim of epoch 0.
         """
 
+    def may_speak(self) -> bool:
+        """Whether this process is sure to own the flows that it claimed."""
+        return True
+
     def release(self, claim: unit.Claim) -> None:
         """Give up a flow whose last change did not release it."""
 

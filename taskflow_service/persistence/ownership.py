@@ -243,6 +243,11 @@ class Ownership:
         """Whether orders may be sent to workers for the flows driven here."""
         return self._verified is not None and self.good()
 
+    @property
+    def driving(self) -> bool:
+        """Whether anything in this process drives a flow of this logbook."""
+        return bool(self._driven)
+
     def drives(self, flow_uuid: str) -> bool:
         """Whether something in this process drives a flow."""
         return flow_uuid in self._driven

@@ -305,6 +305,11 @@ class SQLAlchemyBackend(base.Backend):
         self.ready()
         return self.claims.claim(flow_uuid, timeout, driver)
 
+    def may_speak(self) -> bool:
+        """Whether this process is sure to own the flows that it claimed."""
+        claims = self.claims
+        return not claims.driving or claims.may_speak()
+
     def release(self, claim: unit.Claim) -> None:
         """Give up a flow whose last change did not release it."""
         self.claims.release(claim)

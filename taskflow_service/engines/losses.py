@@ -1,0 +1,146 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What becomes of an atom whose request ended without an outcome.
+
+The policy is the protocol's (``protocol.engine.turn``); here it is carried
+out: a new request, a new attempt, a probe, or ``WorkerLost``.
+"""
+
+from __future__ import annotations
+
+import typing
+
+from taskflow_service import exceptions
+from taskflow_service import task as task_mod
+from taskflow_service.decisions import run as run_mod
+from taskflow_service.engines import base
+from taskflow_service.engines import stage as stage_mod
+from taskflow_service.executors import base as executors_base
+from taskflow_service.protocol import messages
+from taskflow_service.protocol.engine import turn as policy
+from taskflow_service.storage import record as record_mod
+from taskflow_service.types import failure as ft
+
+Action = executors_base.Action
+End = executors_base.End
+Request = executors_base.Request
+Next = policy.Next
+
+#: How many workers a task may take with it before it fails, where nothing
+#: is configured.
+MAX_LOSSES = 3
+
+
+class Losses:
+    """Carries out, for one flow, what follows the loss of a worker.
+
+    :ivar probing: atoms whose next request asks whether their work was done
+    """
+
+    def __init__(
+        self,
+        engine: base.Engine,
+        record: record_mod.Record,
+        run: run_mod.Run,
+        stage: stage_mod.Stage,
+    ) -> None:
+        conf = getattr(engine, 'conf', None)
+        most = engine.options.get('max_worker_losses')
+        if most is None:
+            most = conf.remote.max_worker_losses if conf else MAX_LOSSES
+        self._most = int(most)
+        self._record = record
+        self._run = run
+        self._stage = stage
+        self.probing: set[int] = set()
+
+    def counted(self, node: int) -> None:
+        """Count a loss of an atom, also of an earlier request of it."""
+        losses = self._record.losses
+        losses[node] = losses.get(node, 0) + 1
+        self._record.touch(node)
+
+    def ended(self, request: Request, end: End, reason: typing.Any) -> None:
+        """Do what follows an end that is no outcome."""
+        node = request.node
+        their_end = messages.End(end.value)
+        if policy.counts(their_end):
+            self.counted(node)
+        following = policy.after(
+            messages.Action(request.action.value),
+            their_end,
+            idempotent=request.task.idempotent,
+            probes=hasattr(request.task, 'probe'),
+            losses=self._record.losses.get(node, 0),
+            max_losses=self._most,
+        )
+        if following is Next.FAIL:
+            self._fail(request, self._lost(request, end, reason))
+            return
+        if following is Next.RETRY:
+            self._record.attempts[node] += 1
+            self.probing.discard(node)
+        elif following is Next.PROBE:
+            self.probing.add(node)
+        self._again(request)
+
+    def probed(self, request: Request, end: End, value: typing.Any) -> None:
+        """Do what a probe's answer says."""
+        node = request.node
+        if end is End.OK and isinstance(value, task_mod.Done):
+            self.probing.discard(node)
+            self._stage.succeeded(node, value.result)
+        elif end is End.OK and value is task_mod.NOT_DONE:
+            self.probing.discard(node)
+            self._record.attempts[node] += 1
+            self._again(request)
+        elif end in (End.OK, End.FAILED, End.CANCELLED):
+            self.probing.discard(node)
+            why = (
+                value
+                if isinstance(value, ft.Failure)
+                else (
+                    f'its probe answered {value!r}, which is neither Done nor '
+                    f'NOT_DONE'
+                )
+            )
+            self._stage.failed(node, self._lost(request, End.LOST, why))
+        else:
+            self.ended(request, end, value)
+
+    def _again(self, request: Request) -> None:
+        """Have an atom, whose state stays, get a new request."""
+        self._run.again.add(request.node)
+        if request.action is Action.REVERT:
+            self._run.offer_revert(request.node)
+        else:
+            self._run.offer_execute(request.node)
+
+    def _fail(self, request: Request, failure: ft.Failure) -> None:
+        self.probing.discard(request.node)
+        if request.action is Action.REVERT:
+            self._stage.revert_failed(request.node, failure)
+        else:
+            self._stage.failed(request.node, failure)
+
+    def _lost(self, request: Request, end: End, reason: object) -> ft.Failure:
+        return ft.Failure.from_exception(
+            exceptions.WorkerLost(
+                f'Worker {request.worker} ({request.incarnation}) was lost '
+                f'({end}) while it ran {request.action} of task '
+                f'{request.task.name!r} of flow {request.run.flow_uuid}'
+                + (f': {reason}' if reason else ''),
+                worker=request.worker,
+                incarnation=request.incarnation,
+            )
+        )
