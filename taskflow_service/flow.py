@@ -60,7 +60,7 @@ class Flow(abc.ABC):
     ) -> None:
         self._name = name
         self._retry = retry
-        if retry is not None and retry.name is None:
+        if retry is not None and not retry.name:
             retry.name = f'{name}_retry'
 
     @property

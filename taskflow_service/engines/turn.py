@@ -74,6 +74,17 @@ class Keeper(typing.Protocol):
         """Have a flow take its turn at a time."""
 
 
+def _core(engine: base.Engine) -> run_mod.Run:
+    record, options = engine.storage.record, engine.options
+    return run_mod.Run(
+        engine.plan,
+        record.states,
+        record.intentions,
+        defer_reverts=bool(options.get('defer_reverts')),
+        never_resolve=bool(options.get('never_resolve')),
+    )
+
+
 class Drive:
     """Takes one flow from its first turn to its last.
 
@@ -101,13 +112,7 @@ class Drive:
         self.flow_name = self.record.flow_name
         self.epoch = self.ledger.epoch
         self.context: dict[str, typing.Any] | None = engine.context
-        self.run = run_mod.Run(
-            self.plan,
-            self.record.states,
-            self.record.intentions,
-            defer_reverts=bool(engine.options.get('defer_reverts')),
-            never_resolve=bool(engine.options.get('never_resolve')),
-        )
+        self.run = _core(engine)
         self.teller = teller_mod.Teller(engine, self.record)
         self.timers = timers_mod.Timers(lambda due: loop.alarm(self, due))
         self.has_user_code = self.plan.has_user_code
@@ -413,12 +418,12 @@ class Drive:
         run = self.run
         if run.aborted or self.suspending:
             return True
-        return not (run.has_work() or self.limits.waiting)
+        return not (run.has_work() or self.limits.waits)
 
     def _end(self) -> None:
         """Give the flow the state in which it ends, and tell of it."""
         run = self.run
-        waits = run.has_work() or bool(self.limits.waiting)
+        waits = run.has_work() or self.limits.waits
         if run.aborted:
             state = states.FAILURE
         elif self.suspending and waits:

@@ -38,13 +38,13 @@ from taskflow_service.persistence import base
 from taskflow_service.persistence import models
 from taskflow_service.storage import binding as binding_mod
 from taskflow_service.storage import ledger as ledger_mod
+from taskflow_service.storage import lookup
 from taskflow_service.storage import record as record_mod
 from taskflow_service.types import failure as ft
 
 LOG = logging.getLogger(__name__)
 
 NOTHING = record_mod.NOTHING
-ManyHandler = Callable[[list[typing.Any]], typing.Any]
 
 _EXECUTED = (states.SUCCESS, states.FAILURE, states.REVERTING)
 _REVERTED = (states.REVERTED, states.REVERT_FAILURE, states.REVERTING)
@@ -65,7 +65,7 @@ class _Lock:
     write_lock = read_lock
 
 
-class Storage:
+class Storage(lookup.Lookup):
     """The values, states and metadata of one flow, by name.
 
     Reading is thread-safe; writing belongs to the thread that runs the
@@ -86,15 +86,12 @@ class Storage:
         self._backend = backend
         self._scope_fetcher = scope_fetcher
         tracks = backend is not None and backend.writes
-        self.record = record_mod.Record(flow_detail, tracks)
-        self.binding = binding_mod.Binding(self.record)
+        record = record_mod.Record(flow_detail, tracks)
+        super().__init__(record, binding_mod.Binding(record))
         self.ledger = ledger_mod.Ledger(self.record, backend)
         self.ledger.stand(flow_detail.epoch, flow_detail.turn)
         self.in_turn = False
         self._lock = _Lock()
-        self._providers: dict[str, list[tuple[int, typing.Any]]] = {}
-        self._provided = 0
-        self._store_first = self.record.injector is not None
 
     # The flow
 
@@ -396,7 +393,11 @@ class Storage:
     def cleanup_retry_history(self, retry_name: str, state: str) -> None:
         """Forget the tries of a retry and set its state."""
         node = self._node(retry_name, retry_mod.Retry)
+        failure = self.record.failures.get(node)
         self.record.forget(node)
+        if failure is not None:
+            # Why it failed itself is no try.
+            self.record.failures[node] = failure
         self.record.states[node] = state
         self._save()
 
@@ -443,150 +444,11 @@ class Storage:
         record.injector_changed = record.tracks
         self._save()
 
-    # Looking values up by name
-
-    def _sources(self, symbol: str) -> list[tuple[int, typing.Any]]:
-        if self._provided != len(self.record.index):
-            self._providers.clear()
-            for node in self.record.index.values():
-                for name, key in self.record.atoms[node].save_as.items():
-                    self._providers.setdefault(name, []).append((node, key))
-            self._provided = len(self.record.index)
-        return self._providers.get(symbol, [])
-
-    def _values(self, symbol: str) -> list[typing.Any]:
-        found = [
-            source[symbol]
-            for source in self.binding.injected(None)
-            if symbol in source
-        ]
-        for node, key in self._sources(symbol):
-            value = self.binding.item(node, key)
-            if value is not NOTHING:
-                found.append(value)
-        return found
-
-    def fetch(
-        self, name: str, many_handler: ManyHandler | None = None
-    ) -> typing.Any:
-        """The value of a name; the first one where there are several.
-
-        Raises ``NotFound``.
-        """
-        found = self._values(name)
-        if found:
-            return many_handler(found) if many_handler else found[0]
-        sources = self._sources(name)
-        if not sources:
-            raise exceptions.NotFound(
-                f'Name {name!r} is not mapped as a produced output by any '
-                f'providers'
-            )
-        names = [self.record.atoms[node].name for node, _key in sources]
-        raise exceptions.NotFound(
-            f'Unable to find result {name!r}, expected to be able to find it '
-            f'created by one of {names} but was unable to perform successful '
-            f'extraction'
-        )
-
-    def fetch_all(
-        self, many_handler: ManyHandler | None = None
-    ) -> dict[str, typing.Any]:
-        """All names that have a value now; lists where there are several."""
-        self._sources('')
-        # In the order in which they became known: a store before the atoms.
-        injector = self.record.injector
-        stored = injector.results if injector is not None else {}
-        names = dict.fromkeys(stored if self._store_first else ())
-        names.update(dict.fromkeys(self._providers))
-        for source in (stored, self.binding.flow_args):
-            names.update(dict.fromkeys(source))
-        handle = many_handler or _one_or_list
-        values = {}
-        for name in names:
-            found = self._values(name)
-            if found:
-                values[name] = handle(found) if len(found) > 1 else found[0]
-        return values
-
-    def fetch_mapped_args(
-        self,
-        args_mapping: Mapping[str, str],
-        atom_name: str | None = None,
-        scope_walker: Iterable[Iterable[str]] | None = None,
-        optional_args: Iterable[str] | None = None,
-    ) -> dict[str, typing.Any]:
-        """Values by argument, as an atom of that name would get them.
-
-        Raises ``NotFound`` for an argument without value that is not
-        optional.
-        """
-        optional = frozenset(optional_args or ())
-        levels = None if scope_walker is None else list(scope_walker)
-        values = {}
-        for arg, symbol in (args_mapping or {}).items():
-            value = self._visible(symbol, atom_name, levels)
-            if value is not NOTHING:
-                values[arg] = value
-            elif arg not in optional:
-                values[arg] = self.fetch(symbol)
-        return values
-
-    def _visible(
-        self,
-        symbol: str,
-        atom_name: str | None,
-        levels: list[Iterable[str]] | None,
-    ) -> typing.Any:
-        for source in self.binding.injected(atom_name):
-            if symbol in source:
-                return source[symbol]
-        sources = self._sources(symbol)
-        if levels is not None:
-            order = [name for level in levels for name in level]
-            sources = sorted(
-                (
-                    source
-                    for source in sources
-                    if self.record.atoms[source[0]].name in order
-                ),
-                key=lambda source: order.index(
-                    self.record.atoms[source[0]].name
-                ),
-            )
-        for node, key in sources:
-            value = self.binding.item(node, key)
-            if value is not NOTHING:
-                return value
-        return NOTHING
-
-    def fetch_unsatisfied_args(
-        self,
-        atom_name: str,
-        args_mapping: Mapping[str, str],
-        scope_walker: Iterable[Iterable[str]] | None = None,
-        optional_args: Iterable[str] | None = None,
-    ) -> set[str]:
-        """The required arguments that nothing injected or provides."""
-        optional = frozenset(optional_args or ())
-        injected = self.binding.injected(atom_name)
-        return {
-            arg
-            for arg, symbol in args_mapping.items()
-            if arg not in optional
-            and not any(symbol in source for source in injected)
-            and not self._sources(symbol)
-        }
-
     # Committing
 
     def _save(self) -> None:
         if not self.in_turn and self.record.tracks:
             self.ledger.save()
-
-
-def _one_or_list(values: list[typing.Any]) -> typing.Any:
-    return values
 
 
 def warn_if_short(atom: atom_mod.Atom, result: typing.Any) -> None:
