@@ -28,7 +28,6 @@ from __future__ import annotations
 import argparse
 import logging
 import pathlib
-import pprint
 import signal
 import sys
 
@@ -95,7 +94,7 @@ def run_flow(
     )
     with logging_listener.LoggingListener(engine, level=logging.INFO):
         engine.run()
-    print(f'Final results: {pprint.pformat(engine.storage.fetch_all())}')
+    print(f'Final results: {engine.storage.fetch_all()}')
     print(
         'Look at the logbook again with:\n'
         f'  OS_DATABASE__CONNECTION={conf.database.connection} '

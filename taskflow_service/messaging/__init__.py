@@ -16,10 +16,15 @@
 Beside ``notifications`` nothing else imports oslo_messaging. That import
 makes oslo.service choose its backend, and its default still is eventlet, so
 threading becomes the default here, before it, unless the host program has
-chosen a backend or registered a hook of its own.
+chosen a backend or registered a hook of its own. It also makes futurist try an
+import of eventlet, which then complains about itself to people who cannot help
+it; so the first import is made here, and that one warning is dropped.
 """
 
 from __future__ import annotations
+
+import importlib
+import warnings
 
 from oslo_service import backend
 
@@ -33,4 +38,11 @@ def _prefer_threading() -> None:
         )
 
 
+def _import_quietly() -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', module=r'futurist\._utils')
+        importlib.import_module('oslo_messaging')
+
+
 _prefer_threading()
+_import_quietly()

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 from oslotest import base
@@ -81,3 +82,12 @@ class UrlTest(base.BaseTestCase):
 
     def test_eventlet_stays_out(self) -> None:
         self.assertNotIn('eventlet', sys.modules)
+
+    def test_a_user_sees_no_warning_about_eventlet(self) -> None:
+        done = subprocess.run(
+            [sys.executable, '-c', 'import taskflow_service.messaging'],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self.assertEqual('', done.stderr)
