@@ -1,0 +1,326 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+
+"""What becomes of tasks whose worker vanishes, pauses or is cut off.
+
+Real daemons on RabbitMQ with the shortest leases that are allowed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import typing
+
+import fixtures
+from oslotest import base
+
+from taskflow_service import engines
+from taskflow_service import exceptions
+from taskflow_service import identity
+from taskflow_service import states
+from taskflow_service.engines import embedded
+from taskflow_service.executors import hub
+from taskflow_service.messaging import transport
+from taskflow_service.patterns import linear_flow
+from taskflow_service.patterns import unordered_flow
+from tests import daemons
+from tests import servers
+
+LEASE = 5
+LOST_AFTER = 12
+
+# Tasks that leave a line for each start, each undo and each probe, and wait
+# for a file.
+_TASKS = textwrap.dedent("""
+    import os
+    import time
+    from taskflow_service import task
+
+    def note(path, *words):
+        with open(os.path.join(path, 'notes'), 'a') as notes:
+            notes.write(' '.join(map(str, words)) + '\\n')
+
+    class Before(task.Task):
+        def execute(self, path):
+            note(path, 'before')
+
+        def revert(self, path, **kwargs):
+            note(path, 'undone')
+
+    class Wait(task.Task):
+        default_provides = 'answer'
+
+        def execute(self, path):
+            note(path, 'start', os.getpid(), task.current().attempt)
+            deadline = time.monotonic() + 120
+            while not os.path.exists(os.path.join(path, 'go')):
+                if time.monotonic() > deadline:
+                    raise RuntimeError('nobody came')
+                time.sleep(0.02)
+            note(path, 'end', os.getpid())
+            return os.getpid()
+
+    class WaitAgain(Wait):
+        idempotent = True
+
+    class WaitDone(Wait):
+        def probe(self, path):
+            note(path, 'probe')
+            return task.Done('done before')
+
+    class WaitNotDone(Wait):
+        def probe(self, path):
+            note(path, 'probe')
+            return task.NOT_DONE
+
+    class Step(task.Task):
+        def execute(self, path):
+            note(path, 'step', self.name)
+            time.sleep(0.1)
+""")
+
+_NAMES = (
+    'Before',
+    'Wait',
+    'WaitAgain',
+    'WaitDone',
+    'WaitNotDone',
+    'Step',
+)
+
+
+class _Case(base.BaseTestCase):
+    """An engine in this process, daemons beside it."""
+
+    private = False
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.broker = self.useFixture(servers.RabbitMQ(private=self.private))
+        self.first = self._daemon('one')
+        self.path = self.first.path
+        sys.path.insert(0, str(self.first.site))
+        self.addCleanup(sys.modules.pop, 'tested', None)
+        self.addCleanup(sys.path.remove, str(self.first.site))
+        self.tested = importlib.import_module('tested')
+        self.program = self.first.start()
+        self.first.await_ready()
+
+    def _daemon(self, name: str) -> daemons.Daemon:
+        """Lay out a daemon that has a name and a state path of its own."""
+        made = self.useFixture(
+            daemons.Daemon(
+                self.broker,
+                modules={'tested': _TASKS},
+                tasks={
+                    f'tested.{name.lower()}': f'tested:{name}'
+                    for name in _NAMES
+                },
+                name=name,
+            )
+        )
+        limits = f'[remote]\nlease = {LEASE}\nlost_after = {LOST_AFTER}\n'
+        made.file.write_text(made.file.read_text() + limits)
+        made.conf.set_override('lease', float(LEASE), 'remote')
+        made.conf.set_override('lost_after', float(LOST_AFTER), 'remote')
+        for room in (identity, transport, hub, embedded):
+            self.addCleanup(room.forget, made.conf)
+        return made
+
+    def _run(self, flow: typing.Any) -> None:
+        """Run a flow in a thread."""
+        self.engine = engines.load(
+            flow, conf=self.first.conf, store={'path': str(self.path)}
+        )
+        self.error: Exception | None = None
+
+        def run() -> None:
+            try:
+                self.engine.run()
+            except Exception as exc:
+                self.error = exc
+
+        self.running = threading.Thread(target=run, daemon=True)
+        self.running.start()
+
+    def _notes(self, word: str) -> list[list[str]]:
+        file = self.path / 'notes'
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [line.split() for line in lines if line.split()[0] == word]
+
+    def _await_notes(self, word: str, count: int = 1) -> list[list[str]]:
+        deadline = time.monotonic() + daemons.DEADLINE
+        while len(self._notes(word)) < count:
+            self.assertLess(time.monotonic(), deadline, self.first.read_log())
+            self.running.join(0.05)
+            if not self.running.is_alive():
+                break
+        found = self._notes(word)
+        self.assertEqual(count, len(found), repr(self.error))
+        return found
+
+    def _go(self) -> None:
+        (self.path / 'go').touch()
+
+    def _await_end(self) -> None:
+        self.running.join(daemons.DEADLINE)
+        self.assertFalse(self.running.is_alive(), self.first.read_log())
+
+    def _kill(self, program: subprocess.Popen[str]) -> None:
+        """Kill a daemon and all of its processes."""
+        os.killpg(program.pid, signal.SIGKILL)
+        for pid in daemons.children(program):
+            os.kill(pid, signal.SIGKILL)
+        program.wait(daemons.DEADLINE)
+
+    def _pid(self) -> int:
+        return int(self._await_notes('start')[0][1])
+
+
+class LostTest(_Case):
+    def _second(self) -> subprocess.Popen[str]:
+        second = self._daemon('two')
+        program = second.start()
+        second.await_ready()
+        return program
+
+    def _vanish(self) -> None:
+        """Kill the whole of the first daemon; it stays away."""
+        children = daemons.children(self.program)
+        for pid in (self.program.pid, *children):
+            os.kill(pid, signal.SIGKILL)
+        daemons.await_ends(children)
+
+    def test_an_idempotent_task_goes_to_another_worker(self) -> None:
+        self._run(self.tested.WaitAgain('waiting'))
+        self._pid()
+        self._second()
+        self._vanish()
+        began = time.monotonic()
+        self._await_notes('start', 2)
+        # The lease, and the time in which a message and a process move.
+        self.assertLess(time.monotonic() - began, LEASE + 5)
+        self._go()
+        self._await_end()
+        self.assertIsNone(self.error)
+
+    def test_another_task_fails_after_lost_after_and_is_undone(self) -> None:
+        self._run(
+            linear_flow.Flow('two').add(
+                self.tested.Before('before'), self.tested.Wait('waiting')
+            )
+        )
+        self._pid()
+        self._second()
+        self._vanish()
+        self._await_end()
+        self.assertIsInstance(self.error, exceptions.WorkerLost)
+        self.assertEqual(states.REVERTED, self.engine.storage.get_flow_state())
+        self.assertEqual(1, len(self._notes('undone')))
+        self.assertEqual(1, len(self._notes('start')))
+
+    def test_a_probe_that_says_done_is_believed(self) -> None:
+        self._run(self.tested.WaitDone('waiting'))
+        self._pid()
+        self._second()
+        self._vanish()
+        self._await_end()
+        self.assertIsNone(self.error)
+        self.assertEqual('done before', self.engine.storage.fetch('answer'))
+        self.assertEqual(1, len(self._notes('start')))
+        self.assertEqual(1, len(self._notes('probe')))
+
+    def test_a_probe_that_says_not_done_starts_it_anew(self) -> None:
+        self._run(self.tested.WaitNotDone('waiting'))
+        self._pid()
+        self._second()
+        self._vanish()
+        self._await_notes('start', 2)
+        self._go()
+        self._await_end()
+        self.assertIsNone(self.error)
+        self.assertEqual(1, len(self._notes('probe')))
+
+    def test_a_late_outcome_of_a_paused_worker_is_refused(self) -> None:
+        log = self.useFixture(fixtures.FakeLogger())
+        self._run(self.tested.WaitAgain('waiting'))
+        paused = self._pid()
+        self._second()
+        os.kill(paused, signal.SIGSTOP)
+        self.addCleanup(self._continue, paused)
+        pids = [int(line[1]) for line in self._await_notes('start', 2)]
+        self._go()
+        self._await_end()
+        self.assertIsNone(self.error)
+        self.assertEqual(pids[1], self.engine.storage.fetch('answer'))
+        os.kill(paused, signal.SIGCONT)
+        deadline = time.monotonic() + daemons.DEADLINE
+        while 'late outcome' not in log.output:
+            self.assertLess(time.monotonic(), deadline)
+            self.running.join(0.05)
+            threading.Event().wait(0.05)
+        self.assertEqual(pids[1], self.engine.storage.fetch('answer'))
+
+    def _continue(self, pid: int) -> None:
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+
+
+class BusyTest(_Case):
+    def test_a_worker_that_is_busy_for_longer_than_its_lease_lives(
+        self,
+    ) -> None:
+        flow = unordered_flow.Flow('busy')
+        for number in range(4):
+            flow.add(self.tested.Wait(f'wait {number}', provides=f'{number}'))
+        self._run(flow)
+        self._await_notes('start', 4)
+        threading.Event().wait(LEASE + 2)
+        self._go()
+        self._await_end()
+        self.assertIsNone(self.error)
+        self.assertEqual(4, len(self._notes('start')))
+
+
+class BrokerAwayTest(_Case):
+    private = True
+
+    def test_flows_go_on_after_the_broker_was_away(self) -> None:
+        flow = linear_flow.Flow('steps')
+        for number in range(60):
+            flow.add(self.tested.Step(f'step-{number}'))
+        self._run(flow)
+        self._await_notes_at_least('step', 5)
+        server = typing.cast(typing.Any, self.broker.server)
+        server.stop()
+        threading.Event().wait(LOST_AFTER / 2)
+        server.start()
+        self._await_end()
+        self.assertIsNone(self.error)
+        names = [line[1] for line in self._notes('step')]
+        self.assertEqual([f'step-{n}' for n in range(60)], names)
+
+    def _await_notes_at_least(self, word: str, count: int) -> None:
+        deadline = time.monotonic() + daemons.DEADLINE
+        while len(self._notes(word)) < count:
+            self.assertLess(time.monotonic(), deadline, repr(self.error))
+            threading.Event().wait(0.05)
