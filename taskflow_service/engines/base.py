@@ -24,6 +24,20 @@ from taskflow_service.persistence import models
 from taskflow_service.plan import plan as plan_mod
 from taskflow_service.types import notifier as notifier_mod
 
+#: The event of ``Engine.commit_notifier``.
+COMMITTED: typing.Final = 'committed'
+
+
+class Transition(typing.NamedTuple):
+    """A state that is committed."""
+
+    #: ``flow``, ``task`` or ``retry``.
+    kind: str
+    name: str
+    uuid: str
+    old_state: str
+    state: str
+
 
 class Engine(abc.ABC):
     """Runs one flow.
@@ -45,6 +59,7 @@ class Engine(abc.ABC):
         self._options = dict(options or {})
         self._notifier = notifier_mod.Notifier()
         self._atom_notifier = notifier_mod.Notifier()
+        self._commit_notifier = notifier_mod.Notifier()
 
     @property
     def notifier(self) -> notifier_mod.Notifier:
@@ -55,6 +70,16 @@ class Engine(abc.ABC):
     def atom_notifier(self) -> notifier_mod.Notifier:
         """Who tells of the atoms' states."""
         return self._atom_notifier
+
+    @property
+    def commit_notifier(self) -> notifier_mod.Notifier:
+        """Who tells, once a turn is committed, what is durable with it.
+
+        Its one event is ``COMMITTED``; ``transitions`` in its details is a
+        list of :class:`Transition`. Without a logbook a turn counts as
+        committed when it is decided.
+        """
+        return self._commit_notifier
 
     @property
     def options(self) -> dict[str, typing.Any]:

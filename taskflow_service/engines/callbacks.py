@@ -95,11 +95,12 @@ class Controllers:
 
     def not_before(self, node: int) -> clock_mod.Monotonic | None:
         """When the next try may begin; None for at once."""
-        return self._not_before.pop(node, None)
+        return self._not_before.get(node)
 
     def execute(self, node: int) -> typing.Any:
         """Begin a try; return what its tasks may use."""
         retry = self._retry(node)
+        self._not_before.pop(node, None)
         self._began.setdefault(node, self.clock.monotonic())
         arguments = self.binding.arguments(node)
         retry.pre_execute()

@@ -61,16 +61,21 @@ class Driven(typing.Protocol):
 
 
 class Limits:
-    """Deadlines, timeouts and delays of one flow, as its timers.
-
-    ``waiting`` are the atoms that go on by themselves after a delay.
-    """
+    """Deadlines, timeouts and delays of one flow, as its timers."""
 
     def __init__(self, drive: Driven) -> None:
         self.drive = drive
-        self.waiting: set[int] = set()
+        #: Atoms that go on by themselves after a delay, if still wanted.
+        self._waiting: set[int] = set()
         self._tries: dict[int, tuple[int, Monotonic]] = {}
         self._heard: dict[int, Monotonic] = {}
+
+    @property
+    def waits(self) -> bool:
+        """Whether something goes on by itself after a delay."""
+        return bool(self._waiting) and any(
+            map(self.drive.run.goes_on_later, self._waiting)
+        )
 
     @property
     def _now(self) -> Monotonic:
@@ -83,10 +88,10 @@ class Limits:
         self, node: int, due: Monotonic, call: Callable[[], object]
     ) -> None:
         """Let an atom go on at a time."""
-        self.waiting.add(node)
+        self._waiting.add(node)
 
         def go_on() -> None:
-            self.waiting.discard(node)
+            self._waiting.discard(node)
             call()
 
         self.drive.timers.at(due, go_on)

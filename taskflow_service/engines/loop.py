@@ -155,6 +155,8 @@ class PrivateLoop(Turns):
         """Start what is ready; end the flow if nothing is left."""
         started = drive.conclude(drive.place())
         self.commit({drive: started})
+        if drive.teller.staged and drive.error is None:
+            drive.teller.committed()
 
     def turn(self, drive: Drive) -> None:
         """Wait for something, then do what follows from it."""
@@ -251,8 +253,12 @@ class Loop(Turns):
             else:
                 drive.take(outcomes)
                 started[drive] = drive.conclude(drive.place())
-        for drive in self.commit(started):
-            self._finish(drive)
+        self.commit(started)
+        for drive in started:
+            if drive.teller.staged and drive.error is None:
+                self._call(drive, drive.teller.committed)
+            elif drive.finished:
+                self._finish(drive)
 
     def _begin(self, submission: _Submission) -> None:
         engine = submission.engine
@@ -287,7 +293,7 @@ class Loop(Turns):
                 drive.flow_uuid,
                 took,
             )
-        self.inbox.put(_Called(drive, result, part != drive.conclude))
+        self.inbox.put(_Called(drive, part, result))
 
     def _called(
         self, called: _Called, started: dict[Drive, list[Request]]
@@ -296,18 +302,18 @@ class Loop(Turns):
         waiting = self._busy.pop(drive)
         if drive.error is not None:
             started[drive] = []
-        elif called.decided:
+        elif called.part == drive.conclude:
+            started[drive] = called.result
+            for outcome in waiting:
+                self.inbox.put(outcome)
+        elif drive.finished:
+            self._finish(drive)
+        elif waiting:
             # What arrived meanwhile is taken first: it may change what is
             # to be started.
-            if waiting:
-                self._call(drive, drive.take, waiting)
-                return
+            self._call(drive, drive.take, waiting)
+        elif called.part != drive.teller.committed:
             self._call(drive, drive.conclude, drive.place())
-        else:
-            started[drive] = called.result
-            if waiting:
-                for outcome in waiting:
-                    self.inbox.put(outcome)
 
     def _finish(self, drive: Drive) -> None:
         engine, future = self._submissions.pop(drive)
@@ -345,6 +351,5 @@ class _Called(typing.NamedTuple):
     """User code of a flow is back."""
 
     drive: Drive
+    part: typing.Any
     result: typing.Any
-    #: It was ``take`` or ``begin``: what is ready is to be placed next.
-    decided: bool

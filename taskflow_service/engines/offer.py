@@ -68,7 +68,7 @@ class Offer:
                 raise IndexError('nothing is ready')
         drive.held += 1
         attempt = drive.record.attempts[node]
-        if node not in run.again:
+        if run.is_new_attempt(node):
             attempt += 1
         return Request(
             drive,
@@ -82,7 +82,4 @@ class Offer:
     def put_back(self, request: Request) -> None:
         """Undo a ``take``."""
         self.run.held -= 1
-        if request.action is Action.REVERT:
-            self.run.run.offer_revert(request.node)
-        else:
-            self.run.run.offer_execute(request.node)
+        self.run.run.put_back(request.node, request.action is Action.REVERT)

@@ -63,7 +63,7 @@ class Stage:
         """Stage and tell that an atom is RUNNING or REVERTING."""
         record = self.record
         old = record.states[node]
-        if node not in self.run.again or old == states.REVERT_FAILURE:
+        if self.run.is_new_attempt(node):
             record.start(node)
         completion.started(self.run, node, reverting)
         self.teller.atom_state(node, record.states[node] or '', old=old)

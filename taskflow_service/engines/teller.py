@@ -38,18 +38,26 @@ class Teller:
     Events and their details are made only where somebody listens.
     """
 
-    __slots__ = ('atoms', 'engine', 'flow', 'record')
+    __slots__ = ('atoms', 'commits', 'engine', 'flow', 'record', 'staged')
 
     def __init__(self, engine: base.Engine, record: record_mod.Record) -> None:
         self.engine = engine
         self.record = record
         self.flow: notifier_mod.Notifier = engine.notifier
         self.atoms: notifier_mod.Notifier = engine.atom_notifier
+        self.commits: notifier_mod.Notifier = engine.commit_notifier
+        #: What is to be told when it is committed.
+        self.staged: list[base.Transition] = []
 
     @property
     def heard(self) -> bool:
         """Whether anybody listens to anything of this flow."""
-        return self.flow.heard or self.atoms.heard
+        return self.flow.heard or self.atoms.heard or self.commits.heard
+
+    def committed(self) -> None:
+        """Tell what the turn that was just committed made durable."""
+        staged, self.staged = self.staged, []
+        self.commits.notify(base.COMMITTED, {'transitions': staged})
 
     def flow_state(self, state: str) -> bool:
         """Change the flow's state and tell; False if that is no change.
@@ -62,6 +70,12 @@ class Teller:
             return False
         record.state = state
         record.changed = True
+        if self.commits.heard:
+            self.staged.append(
+                base.Transition(
+                    'flow', record.flow_name, record.flow_uuid, old, state
+                )
+            )
         if self.flow.heard:
             self.flow.notify(
                 state,
@@ -92,11 +106,25 @@ class Teller:
         record.touch(node)
         if old == state:
             return
+        if self.commits.heard:
+            self.staged.append(self._transition(node, state, old))
         if self.atoms.heard:
             self._tell(node, state, old, result)
         atom = record.atoms[node]
         if state in _PROGRESS and getattr(atom, 'heard', False):
             typing.cast(task_mod.Task, atom).update_progress(_PROGRESS[state])
+
+    def _transition(
+        self, node: int, state: str, old: str | None
+    ) -> base.Transition:
+        record = self.record
+        return base.Transition(
+            'retry' if record.is_retry(node) else 'task',
+            record.atoms[node].name,
+            record.uuid(node),
+            old or states.PENDING,
+            state,
+        )
 
     def _tell(
         self,

@@ -272,8 +272,9 @@ class Drive:
         """Answer the core's questions and let the retries act."""
         run = self.run
         while not run.aborted:
-            if run.questions:
-                self._guarded(self._answer, run.questions.popleft())
+            question = run.take_question()
+            if question is not None:
+                self._guarded(self._answer, question)
             elif not run.controllers or self.suspending:
                 break
             else:
@@ -461,7 +462,7 @@ class Drive:
         self.stage.reconsider = True
         self.limits.cancel_all(str(error))
         if revert:
-            self.run.questions.clear()
+            self.run.failures.clear()
             if resolution.ALL not in self.run.active:
                 resolution.begin_region(self.run, resolution.ALL, False)
         else:

@@ -96,6 +96,12 @@ class Listener:
     def _retry_receiver(self, state: str, details: Details) -> None:
         """Hear that a retry is in another state."""
 
+    def on_committed(self, transitions: list[engines_base.Transition]) -> None:
+        """Hear what a commit has made durable; no crash undoes that."""
+
+    def _committed_receiver(self, event: str, details: Details) -> None:
+        self.on_committed(details['transitions'])
+
     def register(self) -> None:
         """Begin to listen; nothing happens where it does already."""
         if self._registered:
@@ -112,6 +118,18 @@ class Listener:
                     self._registered.append(
                         (notifier, state, receiver, wanted)
                     )
+        if _overridden(self, 'on_committed'):
+            engine.commit_notifier.register(
+                engines_base.COMMITTED, self._committed_receiver
+            )
+            self._registered.append(
+                (
+                    engine.commit_notifier,
+                    engines_base.COMMITTED,
+                    self._committed_receiver,
+                    None,
+                )
+            )
 
     def deregister(self) -> None:
         """Listen no more."""
