@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 import dataclasses
 import enum
+import functools
 import json
 import typing
 
@@ -355,6 +356,7 @@ _encode = json.JSONEncoder(
 ).encode
 
 
+@functools.lru_cache(1024)
 def compatible(offered: str, wanted: str) -> bool:
     """Say whether a task of one version serves a request of another.
 

@@ -59,14 +59,19 @@ class Fence:
             self.up = True
             self._end(self._running())
             return True
-        self._end(
-            [
-                entry
-                for entry in self._running()
-                if entry.request.strict_fence
-                and now - entry.party.heard >= limit
-            ]
-        )
+        silent = [
+            party
+            for party in self._book.parties.values()
+            if now - party.heard >= limit
+        ]
+        if silent:
+            self._end(
+                [
+                    entry
+                    for entry in self._running()
+                    if entry.request.strict_fence and entry.party in silent
+                ]
+            )
         return False
 
     def _unfinished(self) -> bool:
@@ -88,19 +93,11 @@ class Fence:
             self._book.step.cancel.append((entry.request_uuid, REASON))
 
 
-def outcome_of(
-    entry: records.Entry, outcome: messages.Outcome
-) -> messages.Outcome:
-    """Name the end of a request that the fence stopped.
+def end_of(entry: records.Entry, outcome: messages.Outcome) -> messages.End:
+    """Name the end of a request that the fence may have stopped.
 
     What finished well before it could be stopped has finished well.
     """
-    if not entry.fenced or outcome.end is messages.End.OK:
-        return outcome
-    return messages.Outcome(
-        outcome.request_uuid,
-        messages.End.FENCED,
-        None,
-        outcome.started,
-        outcome.finished,
-    )
+    if entry.fenced and outcome.end is not messages.End.OK:
+        return messages.End.FENCED
+    return outcome.end

@@ -94,8 +94,14 @@ class Worker:
         book = self._book
         entry = book.requests[outcome.request_uuid]
         entry.phase = Phase.DONE
-        entry.outcome = dataclasses.replace(
-            fence.outcome_of(entry, outcome), flow_uuid=entry.request.flow_uuid
+        end = fence.end_of(entry, outcome)
+        entry.outcome = messages.Outcome(
+            outcome.request_uuid,
+            end,
+            None if end is messages.End.FENCED else outcome.value,
+            outcome.started,
+            outcome.finished,
+            entry.request.flow_uuid,
         )
         entry.progress = None
         entry.party.due = True
