@@ -134,8 +134,7 @@ class Engine(base.Engine):
         executor: executors_base.Executor,
         loop: loop_mod.Turns,
     ) -> turn_mod.Drive:
-        """Take ownership of the flow and begin to run it."""
-        self._own()
+        """Make what takes the flow, which is owned, through a loop."""
         drive = turn_mod.Drive(self, executor, loop)
         loop.adopt(drive)
         self._drive = drive
@@ -270,7 +269,7 @@ class Engine(base.Engine):
 
     # Ownership
 
-    def _own(self) -> None:
+    def own(self) -> None:
         """Claim a durable flow; read it again if it went on elsewhere."""
         backend = self._backend
         if backend is None or not backend.durable:
@@ -383,6 +382,7 @@ class Engine(base.Engine):
         executor.open()
         try:
             with self._statistics.gather(self.storage.record):
+                self.own()
                 drive = self.make_drive(executor, loop)
                 drive.begin()
                 loop.advance(drive)

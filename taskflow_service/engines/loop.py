@@ -32,6 +32,7 @@ from taskflow_service.engines import inbox as inbox_mod
 from taskflow_service.engines import timers as timers_mod
 from taskflow_service.engines import turn as turn_mod
 from taskflow_service.executors import base as executors_base
+from taskflow_service.persistence import base as persistence_base
 
 if typing.TYPE_CHECKING:
     from oslo_config import cfg
@@ -53,6 +54,9 @@ SLOW = 5.0
 class Loadable(typing.Protocol):
     """What a loop asks of an engine."""
 
+    @property
+    def logbook(self) -> persistence_base.Backend | None: ...
+
     def make_ready(self) -> None: ...
 
     def executor_key(self) -> typing.Any: ...
@@ -60,6 +64,8 @@ class Loadable(typing.Protocol):
     def make_executor(
         self, shared: bool = False
     ) -> executors_base.Executor: ...
+
+    def own(self) -> None: ...
 
     def make_drive(
         self, executor: executors_base.Executor, loop: Turns
@@ -184,6 +190,8 @@ class Loop(Turns):
         self.conf = conf
         self._executors: dict[typing.Any, executors_base.Executor] = {}
         self._submissions: dict[Drive, _Submission] = {}
+        #: Submitted, not yet begun.
+        self._new: set[futures.Future[typing.Any]] = set()
         #: What arrived for a flow whose user code is running.
         self._busy: dict[Drive, list[executors_base.Outcome]] = {}
         self._pool = futures.ThreadPoolExecutor(
@@ -212,8 +220,21 @@ class Loop(Turns):
         future: futures.Future[typing.Any] = futures.Future()
         future.set_running_or_notify_cancel()
         engine.make_ready()
-        self.inbox.put(_Submission(engine, future))
+        submission = _Submission(engine, future)
+        self._new.add(future)
+        if engine.logbook is None:
+            self.inbox.put(submission)
+        else:
+            self._pool.submit(self._own, submission)
         return future
+
+    def _own(self, submission: _Submission) -> None:
+        """Claim a flow, which may have to wait, and hand it to the loop."""
+        try:
+            submission.engine.own()
+        except Exception as error:
+            submission = submission._replace(error=error)
+        self.inbox.put(submission)
 
     def _executor(self, engine: Loadable) -> executors_base.Executor:
         key = engine.executor_key()
@@ -227,7 +248,7 @@ class Loop(Turns):
     # The loop's own thread
 
     def _main(self) -> None:
-        while not (self._closing and not self.drives and not self.inbox):
+        while not self._closing or self.drives or self.inbox or self._new:
             self.wait()
             try:
                 self._turn()
@@ -242,7 +263,7 @@ class Loop(Turns):
         moved, others = self.collect()
         for item in others:
             if isinstance(item, _Submission):
-                self._begin(item)
+                self._begin(item, started)
             elif isinstance(item, _Called):
                 self._called(item, started)
         for drive, outcomes in moved.items():
@@ -260,15 +281,24 @@ class Loop(Turns):
             elif drive.finished:
                 self._finish(drive)
 
-    def _begin(self, submission: _Submission) -> None:
-        engine = submission.engine
+    def _begin(
+        self, submission: _Submission, started: dict[Drive, list[Request]]
+    ) -> None:
+        engine, future, error = submission
+        self._new.discard(future)
         try:
+            if error is not None:
+                raise error
             drive = engine.make_drive(self._executor(engine), self)
-        except Exception as error:
-            submission.future.set_exception(error)
+        except Exception as raised:
+            future.set_exception(raised)
             return
         self._submissions[drive] = submission
-        self._call(drive, drive.begin)
+        if drive.calls_user_code:
+            self._call(drive, drive.begin)
+        else:
+            drive.begin()
+            started[drive] = drive.conclude(drive.place())
 
     def _call(self, drive: Drive, part: typing.Any, *args: typing.Any) -> None:
         """Run a part of a turn that calls user code in the pool."""
@@ -316,7 +346,7 @@ class Loop(Turns):
             self._call(drive, drive.conclude, drive.place())
 
     def _finish(self, drive: Drive) -> None:
-        engine, future = self._submissions.pop(drive)
+        engine, future, _error = self._submissions.pop(drive)
         try:
             engine.finish(drive)
         except Exception as raised:
@@ -343,8 +373,11 @@ class Loop(Turns):
 
 
 class _Submission(typing.NamedTuple):
+    """An engine whose flow is owned, or why it is not."""
+
     engine: Loadable
     future: futures.Future[typing.Any]
+    error: Exception | None = None
 
 
 class _Called(typing.NamedTuple):
