@@ -16,6 +16,6 @@ A run is driven like this: ``resumption.begin(run)``; then take what is ready
 (``run.take_execute``, ``run.take_revert``, ``run.controllers``), mark it
 (``completion.started``) and tell how it ended (``completion.succeeded``,
 ``failed``, ``reverted``, ``revert_failed``). Where user code must speak, the
-core leaves a question in ``run.questions``; the answer comes back through
+core leaves a question for ``run.take_question``; the answer comes back through
 ``completion.decided`` or ``resolution.resolved``.
 """

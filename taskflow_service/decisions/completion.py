@@ -27,6 +27,7 @@ Run = run_mod.Run
 def started(run: Run, node: int, reverting: bool) -> None:
     """Mark an atom that was taken as RUNNING or REVERTING."""
     run.state[node] = states.REVERTING if reverting else states.RUNNING
+    run.taken[node] = 0
     if run.again:
         run.again.discard(node)
 
@@ -45,11 +46,12 @@ def failed(run: Run, node: int) -> None:
     """An execute failed: ignore it, or have its retry resolve it."""
     run.wave += 1
     run.state[node] = states.FAILURE
-    if run.intention[node] == states.EXECUTE and getattr(
-        run.plan.items[node], 'ignore_failure', False
-    ):
-        run.intention[node] = states.IGNORE
-        run.leave(node)
+    if resolution.ignorable(run, node):
+        if run.intention[node] == states.EXECUTE:
+            run.intention[node] = states.IGNORE
+            run.leave(node)
+        else:
+            resolution.reconsider(run, node)
     elif run.never_resolve:
         run.aborted = True
     else:

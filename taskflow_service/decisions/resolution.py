@@ -36,11 +36,24 @@ ALL = -1
 
 def resolve(run: Run, node: int) -> None:
     """Ask the retry around a failed atom, or revert everything."""
-    retry = run.plan.retry_of[node]
+    retry = _controller(run, node)
     if retry == ALL:
         revert_all(run, node)
     else:
-        run.questions.append(events.Resolve(retry, node))
+        run.failures.append(events.Resolve(retry, node))
+
+
+def _controller(run: Run, node: int) -> int:
+    """The nearest retry around a node, but for those that are ignored."""
+    retry = run.plan.retry_of[node]
+    while retry != ALL and run.state[retry] == states.IGNORE:
+        retry = run.plan.retry_of[retry]
+    return retry
+
+
+def ignorable(run: Run, node: int) -> bool:
+    """Whether nobody is to be asked about a failure of an atom."""
+    return getattr(run.plan.items[node], 'ignore_failure', False)
 
 
 def resolved(
@@ -54,9 +67,9 @@ def resolved(
         revert_all(run, question.failed)
     else:
         chain = (*question.chain, retry)
-        above = run.plan.retry_of[retry]
+        above = _controller(run, retry)
         if above != ALL:
-            run.questions.append(events.Resolve(above, question.failed, chain))
+            run.failures.append(events.Resolve(above, question.failed, chain))
         elif run.defer_reverts:
             revert_all(run, question.failed)
         else:

@@ -79,7 +79,9 @@ def _resume_reverting(run: Run) -> None:
                 root = at
             at = run.plan.retry_of[at]
         regions.add(root)
-    if resolution.ALL in regions:
+    if resolution.ALL in regions or all(
+        run.intention[node] == states.REVERT for node in run.plan.atoms()
+    ):
         regions = {resolution.ALL}
     for retry in sorted(regions):
         again = retry >= 0 and run.intention[retry] == states.RETRY
@@ -94,7 +96,7 @@ def _requeue(run: Run, node: int) -> None:
 
 
 def _resolve_again(run: Run, node: int) -> None:
-    if run.intention[node] == states.IGNORE:
+    if resolution.ignorable(run, node):
         return
     if run.never_resolve:
         run.aborted = True

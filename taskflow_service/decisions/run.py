@@ -21,6 +21,7 @@ begin and end of flows have neither.
 from __future__ import annotations
 
 import collections
+from collections.abc import Iterable
 import heapq
 
 from taskflow_service import states
@@ -28,6 +29,7 @@ from taskflow_service.decisions import events
 from taskflow_service.plan import plan as plan_mod
 
 _PENDING = states.PENDING
+_RUNNING = states.RUNNING
 _SUCCESS = states.SUCCESS
 _FAILURE = states.FAILURE
 _EXECUTE = states.EXECUTE
@@ -40,8 +42,9 @@ class Run:
     """The counters and queues of one run of a plan.
 
     ``ready`` and ``undoable`` are heaps of tasks to execute and to revert.
-    An entry may be stale, because a decision overtook it; ``take_*`` skip
-    those. ``controllers`` are the retries that want to speak or act.
+    An entry may be stale, because a decision overtook it, or one of several
+    for an atom that was offered again; ``take_*`` skip those.
+    ``controllers`` are the retries that want to speak or act.
     """
 
     __slots__ = (
@@ -51,6 +54,7 @@ class Run:
         'complete',
         'controllers',
         'defer_reverts',
+        'failures',
         'intention',
         'last',
         'moved',
@@ -61,6 +65,7 @@ class Run:
         'remaining',
         'size',
         'state',
+        'taken',
         'undo',
         'undoable',
         'wave',
@@ -93,14 +98,17 @@ class Run:
         self.active: dict[int, bool] = {}
         self.ready: list[int] = []
         self.undoable: list[int] = []
+        #: By node: it was taken from its queue and is not started yet.
+        self.taken = bytearray(len(plan))
         #: Atoms whose RUNNING or REVERTING wants a new request.
         self.again: set[int] = set()
         self.controllers: collections.deque[tuple[int, events.Turn]] = (
             collections.deque()
         )
-        self.questions: collections.deque[events.Question] = (
-            collections.deque()
-        )
+        #: What is to be asked. Failures come first: a decider need not speak
+        #: of what they revert.
+        self.failures: collections.deque[events.Resolve] = collections.deque()
+        self.questions: collections.deque[events.Decide] = collections.deque()
         #: Regions whose atoms' intentions or states the core has changed.
         self.moved: list[range] = []
         #: Every atom is done or ignored.
@@ -140,13 +148,8 @@ class Run:
         size = self.size
         while ready:
             node = heapq.heappop(ready) % size
-            if self.state[node] == _PENDING:
-                if (
-                    self.intention[node] == _EXECUTE
-                    and not self.remaining[node]
-                ):
-                    return node
-            elif node in self.again:
+            if self._may_execute(node):
+                self.taken[node] = 1
                 return node
         return -1
 
@@ -156,18 +159,74 @@ class Run:
         size = self.size
         while undoable:
             node = -heapq.heappop(undoable) % size
-            if self.intention[node] != states.REVERT or self.undo[node]:
-                continue
-            state = self.state[node]
-            if state == _SUCCESS or state == _FAILURE or node in self.again:
+            if self._may_revert(node):
+                self.taken[node] = 1
                 return node
         return -1
 
+    def put_back(self, node: int, reverting: bool) -> None:
+        """Undo a ``take_*``."""
+        self.taken[node] = 0
+        if reverting:
+            self.offer_revert(node)
+        else:
+            self.offer_execute(node)
+
+    def _may_execute(self, node: int) -> bool:
+        if self.taken[node]:
+            return False
+        if self.state[node] == _PENDING:
+            return (
+                self.intention[node] == _EXECUTE and not self.remaining[node]
+            )
+        return node in self.again and self.state[node] == _RUNNING
+
+    def _may_revert(self, node: int) -> bool:
+        if (
+            self.taken[node]
+            or self.intention[node] != states.REVERT
+            or self.undo[node]
+        ):
+            return False
+        state = self.state[node]
+        return state == _SUCCESS or state == _FAILURE or node in self.again
+
+    def is_new_attempt(self, node: int) -> bool:
+        """Whether starting an atom now is another attempt of it."""
+        return (
+            node not in self.again or self.state[node] == states.REVERT_FAILURE
+        )
+
     def has_work(self) -> bool:
         """Whether anything could be started, asked or decided."""
+        ready, undoable, size = self.ready, self.undoable, self.size
+        while ready and not self._may_execute(ready[0] % size):
+            heapq.heappop(ready)
+        while undoable and not self._may_revert(-undoable[0] % size):
+            heapq.heappop(undoable)
+        controllers = self.controllers
+        while controllers and not self._still_wanted(*controllers[0]):
+            controllers.popleft()
         return bool(
-            self.ready or self.undoable or self.controllers or self.questions
+            ready or undoable or controllers or self.questions or self.failures
         )
+
+    def goes_on_later(self, node: int) -> bool:
+        """Whether an atom that waits for a time still has to go on then."""
+        return (
+            self.intention[node] == states.RETRY
+            or self.state[node] == states.REVERT_FAILURE
+        )
+
+    def take_question(self) -> events.Question | None:
+        """Pop the question to ask next, None if there is none."""
+        if self.failures:
+            return self.failures.popleft()
+        while self.questions:
+            question = self.questions.popleft()
+            if self._is_open(question.node):
+                return question
+        return None
 
     def take_controller(self) -> tuple[int, events.Turn] | None:
         """Pop the retry that acts next, None if there is none."""
@@ -184,7 +243,7 @@ class Run:
         if turn is events.Turn.EXECUTE:
             return state == _PENDING and intention == _EXECUTE
         if turn is events.Turn.RETRY:
-            return intention == states.RETRY
+            return intention == states.RETRY and not self.undo[node]
         return intention == states.REVERT and state in (_SUCCESS, _FAILURE)
 
     # Spreading forward
@@ -210,8 +269,8 @@ class Run:
         """Go through nodes whose predecessors are all done."""
         plan = self.plan
         remaining = self.remaining
-        while entered:
-            node = entered.pop()
+        # It grows on the way: first come, first asked.
+        for node in entered:
             if not self._passes(node):
                 continue
             for succ in plan.successors[node]:
@@ -225,7 +284,7 @@ class Run:
     def _passes(self, node: int) -> bool:
         """Offer, or ask about, what is not done; True if it is done."""
         if self.plan.kinds[node] >= _BEGIN:
-            if node in self.plan.guards and self._undecided(node):
+            if node in self.plan.guards and self._is_open(node):
                 self.questions.append(events.Decide(node))
                 return False
             return True
@@ -241,7 +300,12 @@ class Run:
             return intention == _EXECUTE
         return intention == _IGNORE
 
-    def _undecided(self, begin: int) -> bool:
+    def _is_open(self, guarded: int) -> bool:
+        """Whether what a node begins with could run, if it may."""
+        entries: Iterable[int] = (guarded,)
+        if not self.plan.is_atom(guarded):
+            entries = self.plan.entries(guarded)
         return all(
-            self.state[node] == _PENDING for node in self.plan.entries(begin)
+            self.state[node] == _PENDING and self.intention[node] == _EXECUTE
+            for node in entries
         )

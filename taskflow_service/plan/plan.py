@@ -157,12 +157,14 @@ class Plan:
 
     def entries(self, begin: int) -> Iterator[int]:
         """Iterate over the atoms that a flow's begin leads straight to."""
+        end = self.end_of[begin]
         stack = [begin]
         while stack:
             for node in self.successors[stack.pop()]:
                 if self.kinds[node] <= Kind.RETRY:
                     yield node
-                elif self.kinds[node] is Kind.BEGIN:
+                elif node < end:
+                    # A flow, or the end of an empty one.
                     stack.append(node)
 
     def reach(self, node: int, through_flows: bool = True) -> Iterator[int]:
