@@ -27,6 +27,7 @@ import textwrap
 import threading
 import time
 import typing
+import uuid
 
 import fixtures
 from oslotest import base
@@ -134,6 +135,7 @@ class _Case(base.BaseTestCase):
                     for name in _NAMES
                 },
                 name=name,
+                graceful_shutdown_timeout=10,
             )
         )
         limits = f'[remote]\nlease = {LEASE}\nlost_after = {LOST_AFTER}\n'
@@ -324,3 +326,95 @@ class BrokerAwayTest(_Case):
         while len(self._notes(word)) < count:
             self.assertLess(time.monotonic(), deadline, repr(self.error))
             threading.Event().wait(0.05)
+
+
+class EngineLostTest(_Case):
+    """The engine is a program of its own; what it does is durable."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.uuid = str(uuid.uuid4())
+        config = self.first.file
+        config.write_text(
+            config.read_text()
+            + f'[database]\nconnection = sqlite:///{self.path}/logbook\n'
+            + '[persistence]\nbackend = sqlalchemy\n'
+        )
+
+    def _engine(self) -> subprocess.Popen[str]:
+        program = subprocess.Popen(
+            [
+                sys.executable,
+                '-m',
+                'tests.engine_program',
+                str(self.first.file),
+                self.uuid,
+                str(self.path),
+            ],
+            cwd=daemons.ROOT,
+            env={
+                **os.environ,
+                'PYTHONPATH': f'{self.first.site}:{daemons.ROOT}',
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(program.kill)
+        return program
+
+    def _await_lines(self, word: str, program: subprocess.Popen[str]) -> None:
+        deadline = time.monotonic() + daemons.DEADLINE
+        while not self._notes(word):
+            self.assertLess(time.monotonic(), deadline)
+            if program.poll() is not None:
+                self.fail(''.join(program.communicate()))
+            threading.Event().wait(0.05)
+
+    def _finish(self, program: subprocess.Popen[str]) -> str:
+        out, err = program.communicate(timeout=daemons.DEADLINE)
+        self.assertEqual(states.SUCCESS, out.split()[-1], err)
+        return err
+
+    def _assert_done_once(self) -> None:
+        for word in ('before', 'start', 'end', 'step'):
+            self.assertEqual(1, len(self._notes(word)), word)
+
+    def test_the_next_engine_takes_a_running_task_up(self) -> None:
+        program = self._engine()
+        self._await_lines('start', program)
+        program.kill()
+        program.communicate()
+        again = self._engine()
+        threading.Event().wait(2.0)
+        self._go()
+        self._finish(again)
+        self._assert_done_once()
+
+    def test_the_next_engine_takes_a_result_that_waits(self) -> None:
+        program = self._engine()
+        self._await_lines('start', program)
+        program.kill()
+        program.communicate()
+        self._go()
+        deadline = time.monotonic() + daemons.DEADLINE
+        while not self._notes('end'):
+            self.assertLess(time.monotonic(), deadline)
+            threading.Event().wait(0.05)
+        self._finish(self._engine())
+        self._assert_done_once()
+
+    def test_a_result_outlives_both_its_engine_and_its_worker(self) -> None:
+        program = self._engine()
+        self._await_lines('start', program)
+        program.kill()
+        program.communicate()
+        self.program.terminate()
+        self.first.await_log(self.program, 'worker processes drain')
+        self._go()
+        # Nobody records the outcome: the grace time goes by.
+        self.assertEqual(0, self.program.wait(2 * daemons.DEADLINE))
+        self.program = self.first.start()
+        self.first.await_ready()
+        self._finish(self._engine())
+        self._assert_done_once()
