@@ -27,6 +27,9 @@ extensions = [
     'oslo_config.sphinxconfiggen',
     'cliff.sphinxext',
     'floors_table',
+    'pictures',
+    'source_names',
+    'state_machines',
 ]
 
 project = 'taskflow-service'
