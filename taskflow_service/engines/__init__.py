@@ -18,13 +18,13 @@ many engines together.
 
 from __future__ import annotations
 
+from taskflow_service.engines.adoption import Loop
 from taskflow_service.engines.helpers import flow_from_detail
 from taskflow_service.engines.helpers import load
 from taskflow_service.engines.helpers import load_from_detail
 from taskflow_service.engines.helpers import load_from_factory
 from taskflow_service.engines.helpers import run
 from taskflow_service.engines.helpers import save_factory_details
-from taskflow_service.engines.loop import Loop
 
 __all__ = (
     'Loop',

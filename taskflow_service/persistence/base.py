@@ -109,6 +109,13 @@ class Backend(abc.ABC):
         not durable give a claim of epoch 0.
         """
 
+    def watch_owners(self) -> None:
+        """Keep an eye on other processes, also while nothing is driven."""
+
+    def is_gone(self, owner: str) -> bool:
+        """Whether a process that owns flows is dead or silent for long."""
+        return False
+
     def may_speak(self) -> bool:
         """Whether this process is sure to own the flows that it claimed."""
         return True

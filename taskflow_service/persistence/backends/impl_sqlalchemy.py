@@ -305,6 +305,15 @@ class SQLAlchemyBackend(base.Backend):
         self.ready()
         return self.claims.claim(flow_uuid, timeout, driver)
 
+    def watch_owners(self) -> None:
+        """Keep an eye on other processes, also while nothing is driven."""
+        self.ready()
+        self.claims.adopt()
+
+    def is_gone(self, owner: str) -> bool:
+        """Whether a process that owns flows is dead or silent for long."""
+        return self.claims.is_gone(owner)
+
     def may_speak(self) -> bool:
         """Whether this process is sure to own the flows that it claimed."""
         claims = self.claims
