@@ -27,6 +27,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 import logging
 import random
+import threading
 import typing
 
 from taskflow_service import clock as clock_mod
@@ -61,11 +62,16 @@ _FAILED = (End.FAILED, End.CANCELLED)
 
 _Call = Callable[[], object]
 
+#: Seconds after which who waits for a commit looks whether the run has ended.
+FLUSH_POLL = 1.0
+
 
 class Keeper(typing.Protocol):
     """The loop, as a flow sees it."""
 
     clock: clock_mod.Clock
+    #: The thread that commits turns.
+    thread: int
 
     def poke(self, drive: Drive) -> None:
         """Have a flow take its turn though nothing of it ended."""
@@ -143,6 +149,8 @@ class Drive:
         self.error: Exception | None = None
         #: What is asked of the flow from outside; done in its next turn.
         self.asked: collections.deque[_Call] = collections.deque()
+        #: Who waits for the commit of this turn.
+        self.after_commit: list[_Call] = []
 
     @property
     def calls_user_code(self) -> bool:
@@ -157,7 +165,7 @@ class Drive:
 
     def begin(self) -> None:
         """Make ready what the flow starts, or goes on, with."""
-        self.storage.in_turn = True
+        self.storage.turn_thread = threading.get_ident()
         self.teller.flow_state(states.RUNNING)
         fresh = not self.record.completed and not any(self.record.attempts)
         interrupted = resumption.begin(self.run, fresh)
@@ -206,11 +214,10 @@ class Drive:
 
     def take(self, outcomes: Iterable[executors_base.Outcome]) -> None:
         """Stage what ended, tell the listeners, decide what follows."""
-        self.storage.in_turn = True
+        self.storage.turn_thread = threading.get_ident()
         if self.timers:
             self.timers.ring(self.clock.monotonic())
-        while self.asked:
-            self.asked.popleft()()
+        self._do_what_is_asked()
         for request, end, value, _started, _finished in outcomes:
             node = request.node
             if self.requests.get(node) is not request:
@@ -227,6 +234,10 @@ class Drive:
                 value = request.timed_out
             self._ended(request, end, value)
         self._decide()
+
+    def _do_what_is_asked(self) -> None:
+        while self.asked:
+            self.asked.popleft()()
 
     def _ended(self, request: Request, end: End, value: typing.Any) -> None:
         if request.action is Action.PROBE:
@@ -339,6 +350,9 @@ class Drive:
         With nothing placed, nothing running and nothing to wait for, the
         flow is at its end: ``ended`` says so.
         """
+        # A listener may have asked in this very turn: it is honoured before
+        # anything else is started.
+        self._do_what_is_asked()
         run = self.run
         stopping = run.aborted or self.suspending
         if self.held and (stopping or self.stage.reconsider):
@@ -406,9 +420,11 @@ class Drive:
 
         Returns the requests to start after the commit.
         """
+        self.storage.turn_thread = threading.get_ident()
         started = self.announce(placed) if placed else []
         if self.idle:
             self._end()
+        self.storage.turn_thread = None
         return started
 
     @property
@@ -433,7 +449,6 @@ class Drive:
             state = states.SUCCESS if run.complete else states.REVERTED
         self.teller.flow_state(state)
         self.finished = True
-        self.storage.in_turn = False
 
     def drop(self, error: Exception) -> None:
         """Let go of a flow that this process is not to write any more."""
@@ -445,7 +460,6 @@ class Drive:
         if self.held:
             self.executor.withdraw(self)
         self.finished = True
-        self.storage.in_turn = False
 
     # Control
 
@@ -453,6 +467,17 @@ class Drive:
         """Have something done within the next turn. Thread-safe."""
         self.asked.append(what)
         self.poke()
+
+    def in_loop(self) -> bool:
+        """Whether the calling thread is the one that commits turns."""
+        return self._loop.thread == threading.get_ident()
+
+    def flush(self) -> None:
+        """Have what is staged committed by the loop; blocks."""
+        done = threading.Event()
+        self.ask(lambda: self.after_commit.append(done.set))
+        while not self.finished and not done.wait(FLUSH_POLL):
+            pass
 
     def cancel(self, error: Exception, revert: bool) -> None:
         """Stop what runs; then revert what was done, or leave it."""
