@@ -78,8 +78,20 @@ class Link:
         """Whether what others do not say means anything."""
         return self._gap is None
 
-    def tick(self, now: Boottime) -> int | None:
-        """Take note of the time; return the number to cast, if one is due."""
+    def proven(self, now: Boottime) -> bool:
+        """Whether it was good a moment ago, so that others may be judged.
+
+        That it is not known to be bad is too little: that takes two
+        heartbeats to show, and with the one in which a peer last spoke they
+        make a lease.
+        """
+        return self.good and now - self.confirmed < self._timing.heartbeat
+
+    def tick(self, now: Boottime, urgent: bool = False) -> int | None:
+        """Take note of the time; return the number to cast, if one is due.
+
+        ``urgent`` is whether somebody waits for a proof.
+        """
         heartbeat = self._timing.heartbeat
         slept = now - self._ticked >= heartbeat
         unanswered = (
@@ -91,7 +103,8 @@ class Link:
         self._ticked = now
         last = self._sent.get(self._number, self.confirmed)
         # One lost cast is not yet a bad link: try again sooner.
-        wait = heartbeat if self._unanswered is None else heartbeat / 3
+        calm = self._unanswered is None and not urgent
+        wait = heartbeat if calm else heartbeat / 3
         if self._number and now - last < wait and not slept:
             return None
         self._number += 1

@@ -61,6 +61,8 @@ class Ledger:
         self.counts: collections.Counter[str] = collections.Counter()
         #: A fault of a kind for which the design promises less.
         self.excused = False
+        #: What must not happen at all in a scenario, by its count.
+        self.forbidden: tuple[str, ...] = ()
         base.on_commit = self.committed
 
     def violate(self, *words: object) -> None:
@@ -199,6 +201,9 @@ class Ledger:
 
     def finish(self) -> None:
         """Judge what is left when everything had time to settle."""
+        for name in self.forbidden:
+            if self.counts[name]:
+                self.violate('needless:', name, self.counts[name])
         for uuid, row in self._base.flows.items():
             if not row.flow.terminal:
                 self.violate(

@@ -23,9 +23,11 @@ from collections.abc import Iterator
 import contextlib
 from unittest import mock
 
+from taskflow_service.protocol import link
 from taskflow_service.protocol.engine import machine as engine_machine
 from taskflow_service.protocol.engine import ownership
 from taskflow_service.protocol.engine import peers
+from taskflow_service.protocol.engine import turn
 from taskflow_service.protocol.messages import End
 from taskflow_service.protocol.worker import fence
 from taskflow_service.protocol.worker import intake
@@ -202,6 +204,28 @@ def turns_used_twice(patch: Patch) -> None:
     patch(database, 'Unit', unit)
 
 
+def own_link_ignored(patch: Patch) -> None:
+    """Silence counts although nobody could have been heard."""
+    patch(link.Link, 'good', property(lambda self: True))
+    patch(link.Link, 'proven', lambda self, now: True)
+
+
+def fenced_by_reports_alone(patch: Patch) -> None:
+    """A worker that no engine answers stops, though its link is good."""
+    original = fence.Fence.tick
+
+    def tick(self, now):
+        self._link.confirmed = self._seen
+        return original(self, now)
+
+    patch(fence.Fence, 'tick', tick)
+
+
+def losses_uncounted(patch: Patch) -> None:
+    """A task is tried again however many workers it has killed."""
+    patch(turn, 'counts', lambda end: False)
+
+
 RULES: dict[str, Callable[[Patch], None]] = {
     rule.__name__: rule
     for rule in (
@@ -221,6 +245,9 @@ RULES: dict[str, Callable[[Patch], None]] = {
         credit_unbounded,
         recorded_too_early,
         turns_used_twice,
+        own_link_ignored,
+        fenced_by_reports_alone,
+        losses_uncounted,
     )
 }
 

@@ -412,6 +412,7 @@ def cut_off(seed: int, trace: bool = False) -> Simulation:
 def blips(seed: int, trace: bool = False) -> Simulation:
     """The broker goes away for less than anyone should mind."""
     sim = Simulation(seed, engines=1 + seed % 2, hosts=2, trace=trace)
+    sim.ledger.forbidden = ('fences', 'end suspect', 'end lost', 'end dead')
     random = sim.random
     for _ in range(2):
         sim.at(random.uniform(0, 5), sim.random_flow, 60.0)
@@ -456,6 +457,45 @@ def echoes(seed: int, trace: bool = False) -> Simulation:
     return sim
 
 
+def absence(seed: int, trace: bool = False) -> Simulation:
+    """The only engine is gone for longer than anyone is waited for."""
+    sim = Simulation(seed, engines=1, hosts=2, trace=trace)
+    sim.ledger.forbidden = ('fences', 'end dead', 'end lost')
+    for _ in range(2):
+        sim.random_flow(300.0)
+    sim.at(sim.random.uniform(6, 20), sim.kill_engine, 0)
+    sim.at(sim.random.uniform(150, 250), sim.drive, 0)
+    sim.horizon = 260.0
+    return sim
+
+
+def poison(seed: int, trace: bool = False) -> Simulation:
+    """A task that takes its worker along, whenever it is tried."""
+    sim = Simulation(seed, engines=1, hosts=3, trace=trace)
+    task = sim.random.choice(('t.again', 't.probed'))
+    sim.add_flow(
+        [flows.Spec('a0', task, (), task == 't.again', True, 30.0, False)]
+    )
+    seen: set[int] = set()
+
+    def watch() -> None:
+        for (_flow, _name), runs in sim.ledger.runs.items():
+            for run in runs:
+                if id(run) in seen or run.request.action != 'execute':
+                    continue
+                seen.add(id(run))
+                host = run.worker.host
+                host.crash()
+                sim.at(2.5, host.boot)
+        if len(seen) > 3:
+            sim.ledger.violate('it goes round')
+        elif sim.time < 600:
+            sim.at(0.2, watch)
+
+    watch()
+    return sim
+
+
 def stalls(seed: int, trace: bool = False) -> Simulation:
     """A database whose transactions end late, or nobody knows how."""
     sim = Simulation(seed, engines=2, hosts=2, trace=trace)
@@ -477,6 +517,8 @@ SCENARIOS: dict[str, Callable[[int, bool], Simulation]] = {
         blips,
         handover,
         echoes,
+        absence,
+        poison,
         stalls,
     )
 }

@@ -85,7 +85,7 @@ class Engine:
     def tick(self, now: Boottime) -> Tick:
         """Let time pass; call it at least once a second."""
         elapsed, self._ticked = now - self._ticked, now
-        cast = self._link.tick(now)
+        cast = self._link.tick(now, self._peers.doubtful)
         judging = self._link.good and not self.outage
         self._peers.tick(now)
         self._dispatch.tick(now, elapsed, judging)

@@ -55,6 +55,8 @@ class Peers:
         self._spooled: dict[str, records.Peer] = {}
         self.events: list[records.Event] = []
         self.counts: collections.Counter[str] = collections.Counter()
+        #: Somebody is about to be judged: the own link must be proven.
+        self.doubtful = False
 
     def peer(self, address: messages.Peer) -> records.Peer:
         """Find or make the record of a worker."""
@@ -327,6 +329,8 @@ class Peers:
         if not self._link.good:
             return
         timing = self._timing
+        proven = self._link.proven(now)
+        self.doubtful = False
         for peer in list(self.known.values()):
             if peer.recorded or peer.attaches or peer.open:
                 self._ask(peer, now)
@@ -335,9 +339,13 @@ class Peers:
                 continue
             for work in list(peer.open.values()):
                 silence = now - max(peer.heard, work.since, self._link.resumed)
+                if silence >= timing.lease - timing.heartbeat:
+                    self.doubtful = True
+                if silence < timing.lease or not proven:
+                    continue
                 if silence >= timing.lost_after:
                     self.close(work, End.LOST)
-                elif silence >= timing.lease and now >= self._link.graced:
+                elif now >= self._link.graced:
                     peer.suspect = True
                     if work.kind.idempotent:
                         self.close(work, End.SUSPECT)

@@ -47,7 +47,8 @@ class Reporting:
         book = self._book
         if now < self._beat:
             return
-        self._beat = Boottime(now + book.timing.heartbeat)
+        # Without drift, however coarse the steps.
+        self._beat = max(Boottime(self._beat + book.timing.heartbeat), now)
         for party in book.parties.values():
             if not book.silent(party, now):
                 party.due = party.beat = party.introduce = True
