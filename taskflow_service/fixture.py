@@ -92,7 +92,7 @@ class TaskflowFixture(fixtures.Fixture):
 
     def loop(self) -> engines.Loop:
         """Make a loop that goes by ``clock``; it ends with the fixture."""
-        loop = engines.Loop(self.conf, self.clock)
+        loop = engines.Loop(self.conf, clock=self.clock)
         self.addCleanup(_close, loop)
         return loop
 
