@@ -158,13 +158,17 @@ class Plan:
     def entries(self, begin: int) -> Iterator[int]:
         """Iterate over the atoms that a flow's begin leads straight to."""
         end = self.end_of[begin]
+        reached: dict[int, int] = {}
         stack = [begin]
         while stack:
             for node in self.successors[stack.pop()]:
+                # Also after an empty flow, if that is all that is before it.
+                reached[node] = reached.get(node, 0) + 1
+                if reached[node] < len(self.predecessors[node]):
+                    continue
                 if self.kinds[node] <= Kind.RETRY:
                     yield node
-                elif node < end:
-                    # A flow, or the end of an empty one.
+                elif node != end:
                     stack.append(node)
 
     def reach(self, node: int, through_flows: bool = True) -> Iterator[int]:
