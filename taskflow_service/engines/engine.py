@@ -137,7 +137,7 @@ class Engine(base.Engine):
         """Make what takes the flow, which is owned, through a loop."""
         drive = turn_mod.Drive(self, executor, loop)
         loop.adopt(drive)
-        self._drive = drive
+        self._drive = self.storage.driver = drive
         return drive
 
     # Before a run
@@ -187,11 +187,8 @@ class Engine(base.Engine):
 
     @contextlib.contextmanager
     def _one_commit(self) -> Iterator[None]:
-        self.storage.in_turn = True
-        try:
+        with self.storage.turn():
             yield
-        finally:
-            self.storage.in_turn = False
         self.storage.ledger.save()
 
     def _change_state(self, state: str) -> bool:
@@ -391,14 +388,13 @@ class Engine(base.Engine):
             executor.close()
             loop.commits.close()
             self._executor = None
-            self._drive = None
-            self.storage.in_turn = False
+            self._drive = self.storage.driver = None
             self._disown()
         self.finish(drive)
 
     def finish(self, drive: turn_mod.Drive) -> None:
         """Take note of how a run ended, and raise what it is to raise."""
-        self._drive = None
+        self._drive = self.storage.driver = None
         self._statistics.discarded = drive.stage.discarded
         self.storage.record.refresh()
         self._disown()
@@ -451,7 +447,7 @@ class Engine(base.Engine):
             + (f': {reason}' if reason else ''),
             reason=reason,
         )
-        drive.ask(lambda: drive.cancel(error, revert))
+        drive.wishes.ask(lambda: drive.cancel(error, revert))
 
     def skip(self, atom: str | typing.Any) -> None:
         """Take an atom whose revert failed as reverted.
@@ -515,4 +511,4 @@ class _Owner:
         drive = self._engine.drive
         if drive is not None:
             error = persistence_base.ownership_lost(flow_uuid)
-            drive.ask(lambda: drive.drop(error))
+            drive.wishes.ask(lambda: drive.drop(error))

@@ -84,6 +84,8 @@ class Turns:
         self.executors: dict[int, executors_base.Executor] = {}
         self.alarms = timers_mod.Timers()
         self.commits = commits_mod.Commits(self.clock)
+        #: The thread that commits turns.
+        self.thread = threading.get_ident()
 
     def adopt(self, drive: Drive) -> None:
         """Take a flow in; its executor delivers to the inbox."""
@@ -143,6 +145,7 @@ class Turns:
                 drive.executor.release(requests)
                 drive.drop(error)
             else:
+                drive.wishes.committed()
                 if drive.recorded:
                     drive.executor.recorded(drive.recorded)
                     drive.recorded = []
@@ -248,6 +251,7 @@ class Loop(Turns):
     # The loop's own thread
 
     def _main(self) -> None:
+        self.thread = threading.get_ident()
         while not self._closing or self.drives or self.inbox or self._new:
             self.wait()
             try:

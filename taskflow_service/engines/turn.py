@@ -22,7 +22,6 @@ touches the flow.
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Callable
 from collections.abc import Iterable
 import logging
@@ -47,6 +46,7 @@ from taskflow_service.engines import offer as offer_mod
 from taskflow_service.engines import stage as stage_mod
 from taskflow_service.engines import teller as teller_mod
 from taskflow_service.engines import timers as timers_mod
+from taskflow_service.engines import wishes as wishes_mod
 from taskflow_service.executors import base as executors_base
 from taskflow_service.types import failure as ft
 
@@ -59,11 +59,6 @@ Request = executors_base.Request
 _EXECUTE = Action.EXECUTE
 _OK = End.OK
 _FAILED = (End.FAILED, End.CANCELLED)
-
-_Call = Callable[[], object]
-
-#: Seconds after which who waits for a commit looks whether the run has ended.
-FLUSH_POLL = 1.0
 
 
 class Keeper(typing.Protocol):
@@ -147,10 +142,7 @@ class Drive:
         self.finished = False
         #: Why the flow cannot go on here: nothing of it is written any more.
         self.error: Exception | None = None
-        #: What is asked of the flow from outside; done in its next turn.
-        self.asked: collections.deque[_Call] = collections.deque()
-        #: Who waits for the commit of this turn.
-        self.after_commit: list[_Call] = []
+        self.wishes = wishes_mod.Wishes(self.poke, lambda: self.finished)
 
     @property
     def calls_user_code(self) -> bool:
@@ -236,8 +228,7 @@ class Drive:
         self._decide()
 
     def _do_what_is_asked(self) -> None:
-        while self.asked:
-            self.asked.popleft()()
+        self.wishes.grant()
 
     def _ended(self, request: Request, end: End, value: typing.Any) -> None:
         if request.action is Action.PROBE:
@@ -457,16 +448,9 @@ class Drive:
         for waiting in self.executor.withdraw(self):
             waiting.reason = str(error)
         self.requests.clear()
-        if self.held:
-            self.executor.withdraw(self)
         self.finished = True
 
     # Control
-
-    def ask(self, what: Callable[[], object]) -> None:
-        """Have something done within the next turn. Thread-safe."""
-        self.asked.append(what)
-        self.poke()
 
     def in_loop(self) -> bool:
         """Whether the calling thread is the one that commits turns."""
@@ -474,10 +458,7 @@ class Drive:
 
     def flush(self) -> None:
         """Have what is staged committed by the loop; blocks."""
-        done = threading.Event()
-        self.ask(lambda: self.after_commit.append(done.set))
-        while not self.finished and not done.wait(FLUSH_POLL):
-            pass
+        self.wishes.flush()
 
     def cancel(self, error: Exception, revert: bool) -> None:
         """Stop what runs; then revert what was done, or leave it."""

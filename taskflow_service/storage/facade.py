@@ -65,6 +65,16 @@ class _Lock:
     write_lock = read_lock
 
 
+class Driver(typing.Protocol):
+    """The run of a flow, as far as its storage needs it."""
+
+    def in_loop(self) -> bool:
+        """Whether the calling thread is the one that commits turns."""
+
+    def flush(self) -> None:
+        """Have what is staged committed by the loop; blocks."""
+
+
 class Storage(lookup.Lookup):
     """The values, states and metadata of one flow, by name.
 
@@ -90,7 +100,11 @@ class Storage(lookup.Lookup):
         super().__init__(record, binding_mod.Binding(record))
         self.ledger = ledger_mod.Ledger(self.record, backend)
         self.ledger.stand(flow_detail.epoch, flow_detail.turn)
-        self.in_turn = False
+        #: The thread that is within a turn: what it writes is committed
+        #: with the turn.
+        self.turn_thread: int | None = None
+        #: The run that is under way, if there is one.
+        self.driver: Driver | None = None
         self._lock = _Lock()
 
     # The flow
@@ -446,9 +460,24 @@ class Storage(lookup.Lookup):
 
     # Committing
 
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Let what this thread writes become part of a turn's commit."""
+        outer, self.turn_thread = self.turn_thread, threading.get_ident()
+        try:
+            yield
+        finally:
+            self.turn_thread = outer
+
     def _save(self) -> None:
-        if not self.in_turn and self.record.tracks:
+        if not self.record.tracks:
+            return
+        if self.turn_thread == threading.get_ident():
+            return
+        if self.driver is None or self.driver.in_loop():
             self.ledger.save()
+        else:
+            self.driver.flush()
 
 
 def warn_if_short(atom: atom_mod.Atom, result: typing.Any) -> None:

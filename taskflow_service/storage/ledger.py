@@ -18,9 +18,11 @@ change that a turn writes, and takes note of what became of it.
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing
 
+from taskflow_service import exceptions
 from taskflow_service import states
 from taskflow_service.persistence import base
 from taskflow_service.persistence import unit
@@ -42,7 +44,6 @@ class Ledger:
         self.deadline: float | None = None
         self.next_action_at: float | None = None
         self._used = 0
-        self._writer: base.Writer | None = None
 
     def stand(self, epoch: int, turn: int) -> None:
         """Say what the flow's row holds now."""
@@ -65,47 +66,44 @@ class Ledger:
             or release
         ):
             return None
-        pack = self.backend.pack
+        staged = _Staged(record)
         self._used += 1
+        try:
+            change = self._make(staged, self.backend.pack, release)
+        except exceptions.StorageFailure:
+            staged.put_back(record)
+            raise
+        return change
+
+    def _make(
+        self, staged: _Staged, pack: record_mod.Pack, release: bool
+    ) -> unit.FlowChange:
+        record = self.record
         change = unit.FlowChange(
             flow_uuid=record.flow_uuid,
             epoch=self.epoch,
             turn=self.turn,
             new_turn=self._used,
             state=record.state,
-            meta=pack(record.meta) if record.changed else None,
+            meta=pack(record.meta) if staged.changed else None,
             deadline=self.deadline,
             next_action_at=self.next_action_at,
             ended_at=time.time() if record.state in _ENDED else None,
             release=release,
         )
-        change.atoms = [
-            record.row(node, pack) for node in sorted(record.dirty)
-        ]
-        if record.injector_changed:
+        nodes = sorted(staged.dirty)
+        change.atoms = [record.row(node, pack) for node in nodes]
+        if staged.injector_changed:
             change.atoms.append(record.injector_row(pack))
-        for node in record.forgotten:
-            change.forget_tries.append(record.uuid(node))
-        for node in sorted(record.dirty):
-            if type(record.results[node]) is list:
-                change.tries.extend(self._tries(node))
+        change.forget_tries = [record.uuid(node) for node in staged.forgotten]
+        for node in nodes:
+            if record.is_retry(node):
+                change.tries.extend(record.new_tries(node, pack))
         return change
-
-    def _tries(self, node: int) -> list[unit.TryRow]:
-        if not self.record.is_retry(node):
-            return []
-        return self.record.try_rows(
-            node, typing.cast(base.Backend, self.backend).pack
-        )
 
     def landed(self, change: unit.FlowChange) -> None:
         """Take note that a change is committed."""
         self.turn = change.new_turn
-        record = self.record
-        record.dirty.clear()
-        record.forgotten.clear()
-        record.changed = False
-        record.injector_changed = False
 
     def save(self) -> None:
         """Commit what is unwritten, outside of a turn; blocks."""
@@ -113,17 +111,32 @@ class Ledger:
         if change is None:
             return
         backend = typing.cast(base.Backend, self.backend)
-        if self._writer is None:
-            self._writer = backend.open_writer()
-        committed = self._writer.commit([change])
+        with contextlib.closing(backend.open_writer()) as writer:
+            committed = writer.commit([change])
         if change.flow_uuid in committed.refused:
             raise committed.refused[change.flow_uuid]
         if change.flow_uuid in committed.lost:
             raise base.ownership_lost(change.flow_uuid)
         self.landed(change)
 
-    def close(self) -> None:
-        """Give the connection that ``save`` keeps back."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+
+class _Staged:
+    """What a record had to write when it was looked at.
+
+    Taken out of the record at once, so that what another thread stages
+    meanwhile belongs to the next change.
+    """
+
+    def __init__(self, record: record_mod.Record) -> None:
+        self.dirty, record.dirty = record.dirty, set()
+        self.forgotten, record.forgotten = record.forgotten, set()
+        self.changed, record.changed = record.changed, False
+        self.injector_changed = record.injector_changed
+        record.injector_changed = False
+
+    def put_back(self, record: record_mod.Record) -> None:
+        """Undo the taking."""
+        record.dirty |= self.dirty
+        record.forgotten |= self.forgotten
+        record.changed |= self.changed
+        record.injector_changed |= self.injector_changed

@@ -106,6 +106,7 @@ class Record:
         self.changed = False
         self.injector_changed = False
         self._views: dict[int, models.AtomDetail] = {}
+        self._written_tries: dict[int, int] = {}
         for atom in detail:
             self._keep(atom)
         detail.attach(self)
@@ -317,6 +318,7 @@ class Record:
         if isinstance(self.atoms[node], retry_mod.Retry):
             if self.results[node] is not NOTHING and self.tracks:
                 self.forgotten.add(node)
+                self._written_tries.pop(node, None)
         self.results[node] = NOTHING
         self.failures.pop(node, None)
         self.revert_results.pop(node, None)
@@ -485,12 +487,21 @@ class Record:
         injector = typing.cast(models.TaskDetail, self.injector)
         return rows.atom_row(self.flow_uuid, injector, pack)
 
-    def try_rows(self, node: int, pack: Pack) -> list[unit.TryRow]:
-        """The rows of a retry's history."""
+    def new_tries(self, node: int, pack: Pack) -> list[unit.TryRow]:
+        """The rows of a retry's history that were not written yet.
+
+        The last one that was written is among them: failures are added to
+        it until the next try begins.
+        """
         uuid = self.uuid(node)
+        history = self.history(node)
+        first = max(self._written_tries.get(node, 0) - 1, 0)
+        self._written_tries[node] = len(history)
         return [
             (uuid, number, pack(value), pack(failures) if failures else None)
-            for number, (value, failures) in enumerate(self.history(node), 1)
+            for number, (value, failures) in enumerate(
+                history[first:], first + 1
+            )
         ]
 
 

@@ -1,0 +1,62 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What other threads want of a flow that is under way."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable
+import threading
+
+_Call = Callable[[], object]
+
+#: Seconds after which who waits for a commit looks whether the run has ended.
+LOOK_AGAIN = 1.0
+
+
+class Wishes:
+    """Calls that are made within a flow's next turn. Thread-safe.
+
+    :param poke: gives the flow a turn
+    :param ended: whether there will be no other
+    """
+
+    __slots__ = ('_asked', '_ended', '_poke', '_waiting')
+
+    def __init__(self, poke: _Call, ended: Callable[[], bool]) -> None:
+        self._poke = poke
+        self._ended = ended
+        self._asked: collections.deque[_Call] = collections.deque()
+        self._waiting: list[_Call] = []
+
+    def ask(self, what: _Call) -> None:
+        """Have something done within the next turn."""
+        self._asked.append(what)
+        self._poke()
+
+    def flush(self) -> None:
+        """Block until what is staged now is committed, or the run over."""
+        done = threading.Event()
+        self.ask(lambda: self._waiting.append(done.set))
+        while not self._ended() and not done.wait(LOOK_AGAIN):
+            pass
+
+    def grant(self) -> None:
+        """Do what was asked; by the thread that takes the turn."""
+        while self._asked:
+            self._asked.popleft()()
+
+    def committed(self) -> None:
+        """Let those go who waited for the commit."""
+        while self._waiting:
+            self._waiting.pop()()
