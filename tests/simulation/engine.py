@@ -189,11 +189,11 @@ class Engine(bus.Process):
         uuid = outcome.request_uuid
 
         def done(result: object) -> None:
+            # Else it is current and somebody else's, or nobody can tell:
+            # the core hands it over again, later.
             if result is True:
                 self.core.recorded([uuid])
-            else:
-                self.core.forget((), [uuid])
-            self._poke()
+                self._poke()
 
         self.base.run(
             self,

@@ -186,8 +186,8 @@ def recorded_too_early(patch: Patch) -> None:
     """An outcome is acknowledged before it is stored."""
     original = peers.Peers._outcome
 
-    def outcome(self, peer, told):
-        original(self, peer, told)
+    def outcome(self, peer, told, now):
+        original(self, peer, told, now)
         if self.unrecorded.pop(told.request_uuid, None) is not None:
             peer.recorded[told.request_uuid] = None
 

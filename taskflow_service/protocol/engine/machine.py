@@ -98,6 +98,14 @@ class Engine:
             self._dispatch.doubt()
         return verify
 
+    def doubt(self) -> None:
+        """Hold back what binds in all orders that are built already.
+
+        For a shell that verifies by other means than :meth:`renewed`; the
+        works whose orders are held back count as lost, and go out again.
+        """
+        self._dispatch.doubt()
+
     def verified(self, claims: int) -> None:
         """Take note that the flows were read; :meth:`forget` came before."""
         self._owner.verified(claims)
@@ -181,9 +189,9 @@ class Engine:
         it as late having read there that it is not current.
         """
         for request_uuid in request_uuids:
-            peer = self._peers.unrecorded.pop(request_uuid, None)
-            if peer is not None:
-                peer.recorded[request_uuid] = None
+            told = self._peers.unrecorded.pop(request_uuid, None)
+            if told is not None:
+                told[0].recorded[request_uuid] = None
 
     def forget(
         self,

@@ -20,6 +20,7 @@ the engine send it again.
 from __future__ import annotations
 
 import collections
+import math
 
 from taskflow_service.clock import Boottime
 from taskflow_service.clock import Wall
@@ -46,8 +47,9 @@ class Peers:
         self.known: dict[str, records.Peer] = {}
         #: All placed and open work, by request.
         self.open: dict[str, records.Work] = {}
-        #: Outcomes handed to the shell and not yet recorded, with who told.
-        self.unrecorded: dict[str, records.Peer] = {}
+        #: Outcomes handed to the shell and not yet recorded: who told, and
+        #: until when it is not handed over again.
+        self.unrecorded: dict[str, tuple[records.Peer, float]] = {}
         #: The dead, and who has the outcomes that they left.
         self._dead: collections.OrderedDict[str, None] = (
             collections.OrderedDict()
@@ -89,7 +91,7 @@ class Peers:
         peer.taken = max(peer.taken, report.taken)
         self._heard(peer, now)
         for outcome in report.outcomes:
-            self._outcome(peer, outcome)
+            self._outcome(peer, outcome, now)
         for request_uuid in report.handed_back:
             self.close(self.open.get(request_uuid), End.HANDED_BACK)
         for request_uuid in report.disowned:
@@ -118,8 +120,8 @@ class Peers:
             elif orphan.request_uuid in peer.recorded:
                 peer.recorded[orphan.request_uuid] = None
                 peer.answer = True
-            elif orphan.finished and orphan.request_uuid not in (
-                self.unrecorded
+            elif orphan.finished and not self._handed(
+                orphan.request_uuid, now
             ):
                 self.events.append(records.Orphaned(orphan, peer.peer))
         self._public(peer, announce.public)
@@ -129,20 +131,32 @@ class Peers:
         peer.asked = 0
         peer.suspect = False
 
-    def _outcome(self, peer: records.Peer, outcome: messages.Outcome) -> None:
+    def _handed(self, request_uuid: str, now: Boottime) -> bool:
+        """Say whether the shell has this outcome and may still store it."""
+        handed = self.unrecorded.get(request_uuid)
+        return handed is not None and now < handed[1]
+
+    def _outcome(
+        self, peer: records.Peer, outcome: messages.Outcome, now: Boottime
+    ) -> None:
         request_uuid = outcome.request_uuid
         peer.attaches.pop(request_uuid, None)
         if outcome.end is End.DEAD:
             # Said of a request of its predecessor; not kept over there.
             self.close(self.open.get(request_uuid), End.DEAD)
             return
-        if request_uuid in self.unrecorded or request_uuid in peer.recorded:
+        if self._handed(request_uuid, now) or request_uuid in peer.recorded:
             return
-        self.unrecorded[request_uuid] = peer
         work = self.open.get(request_uuid)
         if work is not None and work.phase is Phase.OPEN:
+            # The loop has it now, and keeps it through any outage.
+            self.unrecorded[request_uuid] = (peer, math.inf)
             self.close(work, outcome.end, outcome)
         else:
+            # If it is not stored, it is because it was current and
+            # somebody else's, or the logbook was out: ask again later.
+            again = now + self._timing.lease
+            self.unrecorded[request_uuid] = (peer, again)
             self.events.append(records.Late(outcome, peer.peer))
 
     def _held(

@@ -279,6 +279,16 @@ class EngineTest(base.BaseTestCase):
         self.report(outcomes=(outcome,))
         self.assertEqual([], self.engine.events())
 
+    def test_a_late_outcome_that_was_not_stored_comes_again(self):
+        self.begin()
+        outcome = Outcome('r-of-another', End.OK, '1', flow_uuid='f')
+        for _ in range(3):
+            self.report(outcomes=(outcome,))
+        self.assertEqual(1, len(self.engine.events()))
+        self.clock.now += rig.LEASE
+        self.report(outcomes=(outcome,))
+        self.assertEqual(1, len(self.engine.events()))
+
     def test_started_and_progress_are_told_once(self):
         (work,) = self.begin()
         for progress in ('1', '1', '2'):
