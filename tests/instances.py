@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import contextlib
 import glob
 import os
 import pathlib
@@ -235,11 +236,21 @@ class Instance:
         except KeyError:
             entry = pwd.getpwnam('nobody')
         for path in (self.folder, *self.folder.rglob('*')):
-            os.chown(path, entry.pw_uid, entry.pw_gid)
+            # What a running server does not need any more may be gone.
+            with contextlib.suppress(FileNotFoundError):
+                os.chown(path, entry.pw_uid, entry.pw_gid)
         return {
             'user': entry.pw_uid,
             'group': entry.pw_gid,
             'extra_groups': [],
+        }
+
+    def _variables(self) -> dict[str, str]:
+        return {
+            'PATH': os.environ.get('PATH', os.defpath),
+            'HOME': str(self.folder),
+            'LC_ALL': 'C.UTF-8',
+            **self._environment(),
         }
 
     def _popen(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -247,12 +258,7 @@ class Instance:
             return subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env={
-                    'PATH': os.environ.get('PATH', os.defpath),
-                    'HOME': str(self.folder),
-                    'LC_ALL': 'C.UTF-8',
-                    **self._environment(),
-                },
+                env=self._variables(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -441,6 +447,20 @@ class RabbitMQ(Instance):
 
     def _command(self) -> Sequence[str]:
         return [self._server]
+
+    def queues(self) -> list[str]:
+        """List the names of the queues in the first virtual host."""
+        listed = subprocess.run(
+            [self._ctl, '-q', '-n', self._node, 'list_queues', 'name'],
+            cwd=self.folder,
+            env=self._variables(),
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            **self._account(),
+        )
+        return listed.stdout.split()[1:]
 
     def control(self, *args: str) -> None:
         """Run ``rabbitmqctl`` against this node."""

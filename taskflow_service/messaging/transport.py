@@ -37,6 +37,8 @@ EXCHANGE = 'taskflow_service'
 METHOD = 'deliver'
 #: Schemes that reach no further than this process.
 IN_MEMORY = frozenset({'fake', 'kombu+memory'})
+#: Seconds after which the fan-out queue of a process that is gone goes too.
+_FANOUT_TTL = 60
 #: Seconds that closing waits for the listeners.
 _CLOSING_TIME = 5.0
 #: What TaskFlow's users name as ``transport`` (kombu's names).
@@ -207,17 +209,40 @@ def _load(
                 'transport_url: kafka:// carries notifications only; '
                 'requests need rabbit:// (or fake:// inside one process)'
             )
-        return oslo_messaging.get_rpc_transport(conf, url)
+        made = oslo_messaging.get_rpc_transport(conf, parsed)
+        if _leaves_queues(conf, parsed):
+            parsed.query['rabbit_transient_queues_ttl'] = str(_FANOUT_TTL)
+            made = oslo_messaging.get_rpc_transport(conf, parsed)
+        return made
     except oslo_messaging.DriverLoadFailure as ex:
         raise exceptions.ConfigurationError(
             f'transport_url: no driver serves {ex.driver}://; use rabbit:// '
             '(or fake:// inside one process)'
         ) from None
-    except (oslo_messaging.InvalidTransportURL, ValueError) as ex:
+    except (
+        oslo_messaging.InvalidTransportURL,
+        cfg.Error,
+        ValueError,
+    ) as ex:
         raise exceptions.ConfigurationError(
             f'transport_url cannot be read: {ex}; it looks like '
             'rabbit://user:password@host:5672/vhost'
         ) from None
+
+
+def _leaves_queues(
+    conf: cfg.ConfigOpts, url: oslo_messaging.TransportURL
+) -> bool:
+    """Whether a fan-out queue would outlive its process by half an hour.
+
+    That is the driver's default, and each start makes a new one. Nothing
+    here is correct because a queue kept it.
+    """
+    option = 'rabbit_transient_queues_ttl'
+    if url.transport != 'rabbit' or option in url.query:
+        return False
+    place = conf.get_location(option, 'oslo_messaging_rabbit')
+    return place is None or place.location is cfg.Locations.opt_default
 
 
 _lock = threading.Lock()

@@ -297,4 +297,5 @@ class RemoteExecutorTest(test_base.BaseTestCase):
             executor,
             [self._request(remote.Quick(name=f'q{n}')) for n in range(400)],
         )
-        self.assertLess(sent() - before, 150)
+        # A message each way for every task would be 800.
+        self.assertLess(sent() - before, 400)

@@ -29,6 +29,10 @@ class FakeTransportTest(transports.TransportSuite, base.BaseTestCase):
     url = 'fake://'
 
 
+class KombuMemoryTransportTest(transports.TransportSuite, base.BaseTestCase):
+    url = 'kombu+memory://'
+
+
 class UrlTest(base.BaseTestCase):
     def _refusal(self, url: str) -> str:
         conf = transports.make_conf(url, 'ns')
@@ -51,6 +55,9 @@ class UrlTest(base.BaseTestCase):
 
     def test_a_port_that_is_no_number_is_refused(self) -> None:
         self._refusal('rabbit://guest:s3cret@host:port/')
+
+    def test_an_option_that_the_driver_does_not_have_is_refused(self) -> None:
+        self.assertIn('nonsense', self._refusal('rabbit://host/?nonsense=1'))
 
     def test_a_refusal_does_not_tell_the_password(self) -> None:
         text = self._refusal('rabbit://guest:s3cret@host:port/')
