@@ -189,8 +189,13 @@ class Worker:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is held: after a drain, the moment to leave."""
-        return not self._book.requests and not self._book.busy
+        """Whether nothing is held that is not on disk from an earlier process.
+
+        After a drain, the moment to leave: whoever is to record what is on
+        disk may never come back.
+        """
+        held = self._book.requests.keys() - set(self._spooled)
+        return not held and not self._book.busy
 
     @property
     def public(self) -> messages.Public:

@@ -20,6 +20,7 @@ from oslotest import base
 from taskflow_service.protocol import messages
 from taskflow_service.protocol.messages import Action
 from taskflow_service.protocol.messages import End
+from taskflow_service.protocol.worker import records
 from tests.unit.protocol import rig
 
 ENGINES = {
@@ -384,6 +385,25 @@ class WorkerTest(base.BaseTestCase):
             self.clock.now += 1
             self.worker.step()
         self.assertEqual((1, 0), self.want('e2').credit)
+
+    def test_a_drain_does_not_wait_for_what_is_on_disk_already(self):
+        kept = records.Spooled(
+            messages.Request(
+                request_uuid='r0',
+                flow_uuid='f',
+                atom='a',
+                task='t.task',
+                grant=1,
+                epoch=1,
+            ),
+            ENGINES['e1'],
+            messages.Outcome('r0', End.OK),
+        )
+        self.make(spooled=[kept])
+        self.worker.core.drain(self.clock.now)
+        self.worker.step()
+        self.assertTrue(self.worker.core.idle)
+        self.assertEqual([], self.worker.forgotten)
 
     def test_a_drain_waits_for_what_runs_and_takes_nothing_new(self):
         self.make()
