@@ -245,6 +245,11 @@ class Atom(abc.ABC):
         """
         return self._positional, dict(self._keywords or ())
 
+    @property
+    def heard(self) -> bool:
+        """Say whether anybody listens to this atom's own events."""
+        return False
+
     def __str__(self) -> str:
         version = self.version
         if isinstance(version, (list, tuple)):

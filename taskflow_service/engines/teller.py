@@ -17,7 +17,6 @@ from __future__ import annotations
 import typing
 
 from taskflow_service import states
-from taskflow_service import task as task_mod
 from taskflow_service.engines import base
 from taskflow_service.storage import record as record_mod
 from taskflow_service.types import notifier as notifier_mod
@@ -38,7 +37,15 @@ class Teller:
     Events and their details are made only where somebody listens.
     """
 
-    __slots__ = ('atoms', 'commits', 'engine', 'flow', 'record', 'staged')
+    __slots__ = (
+        'atoms',
+        'commits',
+        'engine',
+        'flow',
+        'loud',
+        'record',
+        'staged',
+    )
 
     def __init__(self, engine: base.Engine, record: record_mod.Record) -> None:
         self.engine = engine
@@ -46,8 +53,13 @@ class Teller:
         self.flow: notifier_mod.Notifier = engine.notifier
         self.atoms: notifier_mod.Notifier = engine.atom_notifier
         self.commits: notifier_mod.Notifier = engine.commit_notifier
+        self.loud = self.heard
         #: What is to be told when it is committed.
         self.staged: list[base.Transition] = []
+
+    def listen(self) -> None:
+        """Find out, once a turn, whether anybody listens."""
+        self.loud = self.heard
 
     @property
     def heard(self) -> bool:
@@ -103,15 +115,17 @@ class Teller:
         if old is None:
             old = record.states[node]
             record.states[node] = state
-        record.touch(node)
+        if record.tracks:
+            record.dirty.add(node)
         if old == state:
             return
-        if self.commits.heard:
-            self.staged.append(self._transition(node, state, old))
-        if self.atoms.heard:
-            self._tell(node, state, old, result)
+        if self.loud:
+            if self.commits.heard:
+                self.staged.append(self._transition(node, state, old))
+            if self.atoms.heard:
+                self._tell(node, state, old, result)
         atom = record.atoms[node]
-        if state in _PROGRESS and getattr(atom, 'heard', False):
+        if atom.heard and state in _PROGRESS:
             typing.cast(task_mod.Task, atom).update_progress(_PROGRESS[state])
 
     def _transition(

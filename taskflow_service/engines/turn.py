@@ -158,6 +158,7 @@ class Drive:
     def begin(self) -> None:
         """Make ready what the flow starts, or goes on, with."""
         self.storage.turn_thread = threading.get_ident()
+        self.teller.listen()
         self.teller.flow_state(states.RUNNING)
         fresh = not self.record.completed and not any(self.record.attempts)
         interrupted = resumption.begin(self.run, fresh)
@@ -207,6 +208,7 @@ class Drive:
     def take(self, outcomes: Iterable[executors_base.Outcome]) -> None:
         """Stage what ended, tell the listeners, decide what follows."""
         self.storage.turn_thread = threading.get_ident()
+        self.teller.listen()
         if self.timers:
             self.timers.ring(self.clock.monotonic())
         self._do_what_is_asked()

@@ -25,13 +25,14 @@ import typing
 
 from taskflow_service import atom as atom_mod
 from taskflow_service import exceptions
-from taskflow_service import retry as retry_mod
 from taskflow_service import states
 from taskflow_service.plan import plan as plan_mod
 from taskflow_service.storage import record as record_mod
 
 NOTHING = record_mod.NOTHING
 _Values = Mapping[str, typing.Any]
+#: An argument, its symbol, and who could have provided it.
+_Missing = tuple[str, str, plan_mod.Cell | None]
 
 #: What a result cannot be indexed with, or is too short for.
 _NO_ITEM = (IndexError, KeyError, TypeError, ValueError)
@@ -81,7 +82,11 @@ class Binding:
         if not candidates:
             return {}
         atom = self.record.atoms[node]
-        return self._bind(atom, atom.rebind, candidates, atom.optional)
+        values, missing = self._bind(atom, atom.rebind, candidates)
+        for arg, symbol, cell in missing:
+            if arg not in atom.optional:
+                self._missing(atom, symbol, cell)
+        return values
 
     def revert_arguments(self, node: int) -> dict[str, typing.Any]:
         """Bind the arguments of an atom's revert."""
@@ -90,18 +95,21 @@ class Binding:
         if not candidates:
             return {}
         atom = self.record.atoms[node]
-        return self._bind(
-            atom, atom.revert_rebind, candidates, atom.revert_optional
-        )
+        values, missing = self._bind(atom, atom.revert_rebind, candidates)
+        for arg, symbol, cell in missing:
+            if arg not in atom.revert_optional:
+                self._missing(atom, symbol, cell)
+        return values
 
     def _bind(
         self,
         atom: atom_mod.Atom,
         mapping: Mapping[str, str],
         candidates: plan_mod.Candidates,
-        optional: typing.Collection[str],
-    ) -> dict[str, typing.Any]:
+    ) -> tuple[dict[str, typing.Any], list[_Missing]]:
+        """Find values; say for which arguments there is none."""
         values: dict[str, typing.Any] = {}
+        missing: list[_Missing] = []
         injected = self.injected(atom.name)
         for (arg, symbol), cell in zip(
             mapping.items(), candidates, strict=True
@@ -112,11 +120,11 @@ class Binding:
                     break
             else:
                 value = self.provided(cell)
-                if value is not NOTHING:
+                if value is NOTHING:
+                    missing.append((arg, symbol, cell))
+                else:
                     values[arg] = value
-                elif arg not in optional:
-                    self._missing(atom, symbol, cell)
-        return values
+        return values, missing
 
     def provided(self, cell: plan_mod.Cell | None) -> typing.Any:
         """Take the first candidate that has a value, or NOTHING."""
@@ -133,9 +141,7 @@ class Binding:
         result = record.results[node]
         if result is NOTHING or record.states[node] not in _HAS_RESULT:
             return NOTHING
-        if type(result) is list and isinstance(
-            record.atoms[node], retry_mod.Retry
-        ):
+        if node in record.retries:
             result = result[-1][0]
         if key is None:
             return result

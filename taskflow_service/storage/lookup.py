@@ -47,11 +47,19 @@ class Lookup:
     def _sources(self, symbol: str) -> list[tuple[int, typing.Any]]:
         if self._provided != len(self.record.index):
             self._providers.clear()
-            for node in self.record.index.values():
+            for node in self._nodes():
                 for name, key in self.record.atoms[node].save_as.items():
                     self._providers.setdefault(name, []).append((node, key))
             self._provided = len(self.record.index)
         return self._providers.get(symbol, [])
+
+    def _nodes(self) -> Iterable[int]:
+        """The atoms in TaskFlow's order of several providers."""
+        plan = self.binding.plan
+        if plan is None or self.record.index is not plan.node_of:
+            return self.record.index.values()
+        nodes = plan.retries_last(range(len(plan)))
+        return filter(plan.is_atom, nodes)
 
     def _values(self, symbol: str) -> list[typing.Any]:
         found = [
@@ -59,10 +67,18 @@ class Lookup:
             for source in self.binding.injected(None)
             if symbol in source
         ]
-        for node, key in self._sources(symbol):
+        sources = self._sources(symbol)
+        for node, key in sources:
             value = self.binding.item(node, key)
             if value is not NOTHING:
                 found.append(value)
+        if not found and len(sources) == 1 and sources[0][1] is None:
+            # Whoever asks by name is told why there is no value.
+            found.extend(
+                self.record.failures[node]
+                for node, _key in sources
+                if node in self.record.failures
+            )
         return found
 
     def fetch(

@@ -80,6 +80,8 @@ class Record:
         self.tracks = tracks
         self.index: dict[str, int] = {}
         self.atoms: list[atom_mod.Atom | typing.Any] = []
+        #: The nodes of retry controllers.
+        self.retries: set[int] = set()
         self.states: list[str | None] = []
         self.intentions: list[str | None] = []
         self.results: list[typing.Any] = []
@@ -129,6 +131,11 @@ class Record:
         size = len(plan)
         self.index = plan.node_of
         self.atoms = plan.items
+        self.retries = {
+            node
+            for node in plan.end_of
+            if plan.kinds[node] is plan_mod.Kind.RETRY
+        }
         self.states = [states.PENDING] * size
         self.intentions = [states.EXECUTE] * size
         self.results = [NOTHING] * size
@@ -174,6 +181,8 @@ class Record:
         node = len(self.atoms)
         self.index[atom.name] = node
         self.atoms.append(atom)
+        if isinstance(atom, retry_mod.Retry):
+            self.retries.add(node)
         self.states.append(states.PENDING)
         self.intentions.append(states.EXECUTE)
         self.results.append(NOTHING)
@@ -272,7 +281,7 @@ class Record:
 
     def keep_result(self, node: int, result: typing.Any) -> None:
         """Keep what an execute returned."""
-        if isinstance(self.atoms[node], retry_mod.Retry):
+        if node in self.retries:
             self.results[node] = [*self.history(node), (result, {})]
         else:
             self.results[node] = result
@@ -315,7 +324,7 @@ class Record:
 
     def forget(self, node: int) -> None:
         """Forget results and failures; a retry's history too."""
-        if isinstance(self.atoms[node], retry_mod.Retry):
+        if node in self.retries:
             if self.results[node] is not NOTHING and self.tracks:
                 self.forgotten.add(node)
                 self._written_tries.pop(node, None)
@@ -330,7 +339,7 @@ class Record:
 
     def is_retry(self, node: int) -> bool:
         """Tell a retry controller from a task."""
-        return isinstance(self.atoms[node], retry_mod.Retry)
+        return node in self.retries
 
     def history(self, node: int) -> list[models.atoms.Try]:
         """The tries of a retry, oldest first."""
@@ -360,7 +369,7 @@ class Record:
         if detail is None:
             made = (
                 models.RetryDetail
-                if isinstance(self.atoms[node], retry_mod.Retry)
+                if node in self.retries
                 else models.TaskDetail
             )
             detail = made(self.atoms[node].name, self.uuid(node))
@@ -395,9 +404,7 @@ class Record:
     def meta_of(self, node: int) -> dict[typing.Any, typing.Any]:
         """An atom's metadata with its progress, as TaskFlow keeps it."""
         meta = dict(self.metas.get(node, ()))
-        if self.attempts[node] and not isinstance(
-            self.atoms[node], retry_mod.Retry
-        ):
+        if self.attempts[node] and node not in self.retries:
             meta.setdefault('progress', self.progress(node))
         return meta
 
@@ -448,7 +455,7 @@ class Record:
         Raises ``ValueNotStorable`` naming the atom and what of it.
         """
         atom = self.atoms[node]
-        is_retry = isinstance(atom, retry_mod.Retry)
+        is_retry = node in self.retries
         result = self.results[node]
         request = self.requests.get(node, _NO_REQUEST)
         started, finished = self.times.get(node, _NO_TIMES)
