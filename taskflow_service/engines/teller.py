@@ -17,6 +17,7 @@ from __future__ import annotations
 import typing
 
 from taskflow_service import states
+from taskflow_service import task as task_mod
 from taskflow_service.engines import base
 from taskflow_service.storage import record as record_mod
 from taskflow_service.types import notifier as notifier_mod
