@@ -36,7 +36,7 @@ project = 'taskflow-service'
 copyright = '2026, taskflow-service developers'
 
 root_doc = 'index'
-exclude_patterns = ['_ext']
+exclude_patterns = ['_ext', '**.inc']
 pygments_style = 'native'
 html_theme = 'openstackdocs'
 # openstackdocstheme: nothing on these pages comes from, or leads to, a server.
