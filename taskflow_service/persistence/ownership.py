@@ -33,6 +33,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 import enum
 import threading
 import typing
@@ -41,6 +42,7 @@ from oslo_log import log as logging
 
 from taskflow_service import clock as clocks
 from taskflow_service import exceptions
+from taskflow_service.persistence import together
 from taskflow_service.persistence import unit
 
 LOG = logging.getLogger(__name__)
@@ -95,6 +97,11 @@ class Registry(typing.Protocol):
 
         Returns its ``claims``, and whether the row was missing.
         """
+
+    def take_free(
+        self, flow_uuids: Sequence[str], owner: str
+    ) -> Mapping[str, unit.Claim]:
+        """Claim those flows that have no owner, in one transaction."""
 
     def take(
         self,
@@ -211,6 +218,9 @@ class Ownership:
         self.heartbeat = lease / 3
         self._margin = max(1.0, lease / 10)
         self._registry = registry
+        self._take_free = together.Together(
+            self._take_all_free, lambda flow_uuid: {flow_uuid}
+        )
         self._proven_dead = proven_dead
         self._claim_timeout = claim_timeout
         self._clock = clock
@@ -272,8 +282,6 @@ class Ownership:
             self._claiming += 1
         try:
             self._start()
-            if not self.good():
-                self.beat()
             claim = self._await(flow_uuid, timeout)
             with self._lock:
                 self._driven[flow_uuid] = _Driven(claim.epoch, driver)
@@ -286,29 +294,57 @@ class Ownership:
                 self._claiming -= 1
 
     def _await(self, flow_uuid: str, timeout: float | None) -> unit.Claim:
+        """Try until it succeeds or the time is over.
+
+        Waits through an outage of the database as well.
+        """
         if timeout is None:
             timeout = self._claim_timeout
         started = self._clock.monotonic()
         pause = self.heartbeat / 3
         while True:
-            standing = self._registry.stand(flow_uuid)
-            if standing is None:
-                raise exceptions.NotFound(
-                    f"No flow details found with uuid '{flow_uuid}'"
-                )
-            proof = self._proof(standing.owner)
-            if proof is not None and self._take(flow_uuid, standing, proof):
-                return unit.Claim(flow_uuid, standing.epoch + 1, standing.turn)
+            error: exceptions.TaskFlowException
+            try:
+                return self._try(flow_uuid)
+            except exceptions.FlowOwned as refusal:
+                watch = self._watches.get(refusal.owner or '')
+                error = refusal
+            except exceptions.StorageOutage as outage:
+                watch = None
+                error = outage
             waited = self._clock.monotonic() - started
-            watch = self._watches.get(standing.owner or '')
             limit = timeout
             if limit is None:
                 length = self.lease if watch is None else watch.length
                 limit = max(length, self.lease) + self.heartbeat
             if waited >= limit:
-                name = watch.name if watch is not None else None
-                raise owned(flow_uuid, standing.owner, name)
+                raise error
             self._pause(min(pause, limit - waited))
+
+    def _try(self, flow_uuid: str) -> unit.Claim:
+        """Claim a flow if it may be claimed now; FlowOwned if not."""
+        if not self.good():
+            self.beat()
+        claim = self._take_free(flow_uuid)
+        if claim is not None:
+            return claim
+        standing = self._registry.stand(flow_uuid)
+        if standing is None:
+            raise exceptions.NotFound(
+                f"No flow details found with uuid '{flow_uuid}'"
+            )
+        proof = self._proof(standing.owner)
+        if proof is not None and self._take(flow_uuid, standing, proof):
+            return unit.Claim(flow_uuid, standing.epoch + 1, standing.turn)
+        watch = self._watches.get(standing.owner or '')
+        name = None if watch is None else watch.name
+        raise owned(flow_uuid, standing.owner, name)
+
+    def _take_all_free(
+        self, flow_uuids: Sequence[str]
+    ) -> list[unit.Claim | None]:
+        taken = self._registry.take_free(flow_uuids, self.owner)
+        return [taken.get(uuid) for uuid in flow_uuids]
 
     def _proof(self, owner: str | None) -> Proof | None:
         """Find a reason to claim a flow of this owner."""
@@ -350,8 +386,6 @@ class Ownership:
         standing: Standing,
         proof: Proof,
     ) -> bool:
-        if not self.good():
-            self.beat()
         watch = self._watches.get(standing.owner or '')
         if not self._registry.take(
             flow_uuid,
@@ -393,7 +427,7 @@ class Ownership:
     def forget(self, flow_uuids: Iterable[str]) -> None:
         """Take note that flows are no longer driven here."""
         with self._lock:
-            ours = [uuid for uuid in flow_uuids if uuid in self._driven]
+            ours = self._driven.keys() & set(flow_uuids)
             for uuid in ours:
                 del self._driven[uuid]
                 self._told.pop(uuid, None)
@@ -402,9 +436,12 @@ class Ownership:
     def release(self, claim: unit.Claim) -> None:
         """Give a flow up for others to claim; never raises.
 
-        Where the database is away, the flow is taken over later, as one
-        whose owner does not drive it.
+        Does nothing if its last commit released it, or it was lost. Where
+        the database is away, the flow is taken over later, as one whose
+        owner does not drive it.
         """
+        if not self.drives(claim.flow_uuid):
+            return
         self.forget([claim.flow_uuid])
         try:
             self._registry.release(claim.flow_uuid, claim.epoch, self.owner)
@@ -481,11 +518,7 @@ class Ownership:
                 uuid
                 for uuid, each in driven.items()
                 if mine.get(uuid) != each.epoch
-            ]
-        # Flows that ended meanwhile are not driven any more.
-        with self._lock:
-            lost = [
-                uuid for uuid in lost if self._driven.get(uuid) == driven[uuid]
+                and not self._ended_here(uuid, each)
             ]
         self.forget(lost)
         self._verified = claims
@@ -494,6 +527,15 @@ class Ownership:
             driver = driven[uuid].driver
             if driver is not None:
                 driver.lost(uuid)
+
+    def _ended_here(self, flow_uuid: str, each: _Driven) -> bool:
+        """Whether a flow has no owner because its run here just ended."""
+        standing = self._registry.stand(flow_uuid)
+        return (
+            standing is not None
+            and standing.owner is None
+            and standing.epoch == each.epoch
+        )
 
     def _hear(self) -> None:
         if not self._driven:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterator
 import contextlib
+import threading
 import typing
 
 from alembic import autogenerate
@@ -576,17 +577,37 @@ class DatabaseSuite(backends.RowsSuite):
         self.saved_book('f')
         one = self.process('one')
         registry = one.backend.claims._registry
-        take = registry.take
+        take_free = registry.take_free
 
         def answer_lost(*args: typing.Any) -> typing.NoReturn:
-            take(*args)
+            take_free(*args)
             raise exceptions.StorageOutage('the answer was lost')
 
-        registry.take = answer_lost
+        registry.take_free = answer_lost
         self.assertRaises(exceptions.StorageOutage, one.claim, 'f')
         self.assertEqual('one', self.connection.get_flow_details('f').owner)
-        registry.take = take
+        registry.take_free = take_free
         self.assertEqual(2, one.claim('f').epoch)
+
+    def test_a_claim_waits_through_an_outage(self) -> None:
+        self.saved_book('f')
+        one = self.process('one')
+        registry = one.backend.claims._registry
+        renew = registry.renew
+
+        def away(*args: typing.Any) -> typing.NoReturn:
+            # Somebody has to move the clock of who waits.
+            threading.Thread(
+                target=lambda: (
+                    one.clock.wait_for_waiters(2),
+                    one.clock.advance(HEARTBEAT),
+                )
+            ).start()
+            registry.renew = renew
+            raise exceptions.StorageOutage('away')
+
+        registry.renew = away
+        self.assertEqual(1, one.backend.claim('f').epoch)
 
     def test_what_is_asked_reaches_the_driver_once(self) -> None:
         self.saved_book('f', 'g')

@@ -86,7 +86,7 @@ class Point:
     def __init__(self, number: int, when: str) -> None:
         self._number = number
         self._when = when
-        self._commit = writer.Writer.commit
+        self._commit = writer.Committer.commit
 
     def set(self) -> None:
         point = self
@@ -100,7 +100,7 @@ class Point:
                 os.kill(os.getpid(), signal.SIGKILL)
             return done
 
-        writer.Writer.commit = commit
+        writer.Committer.commit = commit
 
 
 class CrashTest(base.BaseTestCase):

@@ -39,6 +39,7 @@ from taskflow_service.persistence import base
 from taskflow_service.persistence import connection
 from taskflow_service.persistence import ownership
 from taskflow_service.persistence import unit
+from taskflow_service.persistence.backends.sqlalchemy import desk
 from taskflow_service.persistence.backends.sqlalchemy import dialects
 from taskflow_service.persistence.backends.sqlalchemy import migration
 from taskflow_service.persistence.backends.sqlalchemy import owners
@@ -105,6 +106,7 @@ class SQLAlchemyBackend(base.Backend):
         self._allowed = classes.Allowed(
             registry.allowed_modules(conf_opts or _default_opts())
         )
+        self._desk = desk.Desk(writer.Committer(engine, self._forget))
         self._lock = threading.Lock()
         self._checked = False
         self._anchor: sa.Connection | None = None
@@ -262,7 +264,7 @@ class SQLAlchemyBackend(base.Backend):
     def open_writer(self) -> base.Writer:
         """Make the writer of one loop."""
         self.ready()
-        return writer.Writer(self._engine, self._forget)
+        return desk.Writer(self._desk)
 
     def _forget(self, flow_uuids: Iterable[str]) -> None:
         if self._ownership is not None:
@@ -360,6 +362,7 @@ class SQLAlchemyBackend(base.Backend):
             kept, self._ownership = self._ownership, None
         if kept is not None and kept[0] == os.getpid():
             kept[1].close()
+        self._desk.close()
         if self._anchor is not None:
             self._anchor.close()
             self._anchor = None

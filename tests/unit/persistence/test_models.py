@@ -58,9 +58,7 @@ class TaskDetailTest(base.BaseTestCase):
         self.detail.put('SUCCESS', 5)
         failed = boom()
         self.detail.put('FAILURE', failed)
-        self.assertEqual(
-            ('FAILURE', None, failed, None, None), self.shown()
-        )
+        self.assertEqual(('FAILURE', None, failed, None, None), self.shown())
 
     def test_a_revert_has_an_outcome_of_its_own(self):
         self.detail.put('SUCCESS', 5)

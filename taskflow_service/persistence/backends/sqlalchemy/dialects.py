@@ -43,6 +43,23 @@ ERRORS: tuple[type[Exception], ...] = (db_exc.DBError, sa_exc.SQLAlchemyError)
 WRITES = 'tfs_writes'
 
 _DRIVERS = {'postgresql': 'psycopg', 'mysql': 'pymysql'}
+#: What a URL says unless it says otherwise: no call waits for ever for a
+#: host that has gone.
+_PARAMETERS = {
+    'postgresql': {
+        'connect_timeout': '10',
+        'keepalives_idle': '15',
+        'keepalives_interval': '5',
+        'keepalives_count': '3',
+        'tcp_user_timeout': '30000',
+    },
+    'mysql': {
+        'charset': 'utf8mb4',
+        'connect_timeout': '10',
+        'read_timeout': '60',
+        'write_timeout': '60',
+    },
+}
 _EXTRAS = {'postgresql': 'postgresql', 'mysql': 'mysql'}
 _KNOWN = ('sqlite', 'postgresql', 'mysql')
 
@@ -81,8 +98,12 @@ def make_url(text: str) -> sa.URL:
     driver = driver or _DRIVERS.get(dialect, '')
     if dialect == 'sqlite':
         url = _sqlite_url(url)
-    if dialect == 'mysql' and 'charset' not in url.query:
-        url = url.update_query_dict({'charset': 'utf8mb4'})
+    missing = {
+        name: value
+        for name, value in _PARAMETERS.get(dialect, {}).items()
+        if name not in url.query
+    }
+    url = url.update_query_dict(missing)
     return url.set(drivername=f'{dialect}+{driver}' if driver else dialect)
 
 
@@ -268,7 +289,7 @@ def explain(error: BaseException, url: sa.URL) -> exceptions.TaskFlowException:
     """Make the error to show for a connection that could not be made."""
     codes = set(_codes(error))
     text = one_line(error)
-    where = url.render_as_string(hide_password=True)
+    where = url.set(query={}).render_as_string(hide_password=True)
     lower = text.lower()
     if (
         codes & {1045, 1698, '28P01', '28000'}
@@ -289,6 +310,11 @@ def explain(error: BaseException, url: sa.URL) -> exceptions.TaskFlowException:
             f"the server at {url.host} has no database '{url.database}'; "
             'create it, then run taskflow-manage db sync',
             error,
+        )
+    if isinstance(error, sa_exc.TimeoutError):
+        return exceptions.StorageOutage(
+            f'No connection to {where} came free: {text}; raise [database] '
+            'max_pool_size or max_overflow'
         )
     if url.get_backend_name() == 'sqlite':
         return _unusable(

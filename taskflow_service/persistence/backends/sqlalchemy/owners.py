@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 import contextlib
 import time
 
@@ -24,7 +25,9 @@ from oslo_db import exception as db_exc
 import sqlalchemy as sa
 
 from taskflow_service.persistence import ownership
+from taskflow_service.persistence import unit
 from taskflow_service.persistence.backends.sqlalchemy import schema
+from taskflow_service.persistence.backends.sqlalchemy import statements
 
 Transaction = Callable[[], contextlib.AbstractContextManager[sa.Connection]]
 
@@ -91,6 +94,41 @@ class Registry:
                 sa.select(_OWNERS.c.claims).where(_OWNERS.c.uuid == owner)
             ).scalar_one()
             return int(claims), False
+
+    def take_free(
+        self, flow_uuids: Sequence[str], owner: str
+    ) -> Mapping[str, unit.Claim]:
+        """Claim those flows that have no owner, in one transaction."""
+        taken: dict[str, unit.Claim] = {}
+        # Tells what this transaction wrote from what stood there.
+        now = time.time()
+        with self._writing() as conn:
+            for chunk in statements.chunks(sorted(flow_uuids)):
+                done = conn.execute(
+                    sa.update(_FLOWS)
+                    .where(
+                        _FLOWS.c.uuid.in_(chunk),
+                        _FLOWS.c.owner.is_(None),
+                    )
+                    .values(
+                        owner=owner,
+                        epoch=_FLOWS.c.epoch + 1,
+                        updated_at=now,
+                    )
+                )
+                if not done.rowcount:
+                    continue
+                rows = conn.execute(
+                    sa.select(
+                        _FLOWS.c.uuid, _FLOWS.c.epoch, _FLOWS.c.turn
+                    ).where(
+                        _FLOWS.c.uuid.in_(chunk),
+                        _FLOWS.c.owner == owner,
+                        _FLOWS.c.updated_at == now,
+                    )
+                )
+                taken.update((row[0], unit.Claim(*row)) for row in rows)
+        return taken
 
     def take(
         self,

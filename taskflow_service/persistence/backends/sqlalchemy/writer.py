@@ -25,13 +25,13 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 import contextlib
+import os
 import time
 
 from oslo_log import log as logging
 import sqlalchemy as sa
 
 from taskflow_service import exceptions
-from taskflow_service.persistence import base
 from taskflow_service.persistence import unit
 from taskflow_service.persistence.backends.sqlalchemy import dialects
 from taskflow_service.persistence.backends.sqlalchemy import statements
@@ -41,11 +41,18 @@ LOG = logging.getLogger(__name__)
 #: How often a unit is done again after it was rolled back for another's sake.
 _CONFLICTS = 10
 
+#: How often a unit fails before it is the unit's fault. A connection may be
+#: lost for other reasons, and yet some servers answer a statement that is too
+#: long for them by no more than that.
+_FAILURES = {dialects.Meaning.REFUSED: 2, dialects.Meaning.LOST: 4}
+
 _ALL = unit.Committed()
 
+_inherited: list[sa.Connection | None] = []
 
-class Writer(base.Writer):
-    """Writes units over one connection that it keeps.
+
+class Committer:
+    """Writes units over one connection that it keeps. Not thread-safe.
 
     :param ended: told the flows that were released by a unit, or were lost
     """
@@ -57,6 +64,7 @@ class Writer(base.Writer):
         self._ended = ended
         self._statements = statements.of(engine)
         self._conn: sa.Connection | None = None
+        self._pid = os.getpid()
 
     def commit(self, changes: Sequence[unit.FlowChange]) -> unit.Committed:
         """Apply the changes in one transaction.
@@ -115,7 +123,7 @@ class Writer(base.Writer):
         lost: set[str],
         refused: dict[str, Exception],
     ) -> Exception | None:
-        """Write a unit; return why it failed twice, if it did.
+        """Write a unit; return why it failed time and again, if it did.
 
         Each time over a fresh connection: so the server is there, and it is
         the unit that it does not take.
@@ -141,7 +149,7 @@ class Writer(base.Writer):
                         continue
                     raise _outage(error) from error
                 failures += 1
-                if failures == 2:
+                if failures == _FAILURES[meaning]:
                     return error
                 LOG.info(
                     'A unit of %d flows was not written, trying it again over '
@@ -181,6 +189,11 @@ class Writer(base.Writer):
 
         Raises StorageOutage where none can be made.
         """
+        if self._pid != os.getpid():
+            # The parent's: not to be used here, nor to be closed.
+            _inherited.append(self._conn)
+            self._conn = None
+            self._pid = os.getpid()
         if self._conn is None:
             try:
                 self._conn = self._statements.prepare(self._engine.connect())
