@@ -22,7 +22,6 @@ threads of this process.
 from __future__ import annotations
 
 from collections.abc import Iterable
-import functools
 import typing
 
 from oslo_config import cfg
@@ -30,12 +29,12 @@ from oslo_log import log as logging
 
 from taskflow_service import exceptions
 from taskflow_service import task as task_mod
-import taskflow_service.conf
 from taskflow_service.executors import base
 from taskflow_service.executors import description
 from taskflow_service.executors import hub as hub_mod
 from taskflow_service.executors import threads
 from taskflow_service.messaging import codec
+from taskflow_service.messaging import defaults
 from taskflow_service.messaging import transport as transport_mod
 from taskflow_service.protocol import messages
 from taskflow_service.protocol.engine import records
@@ -73,7 +72,7 @@ class RemoteExecutor(base.Executor):
         **options: typing.Any,
     ) -> None:
         if conf is None:
-            conf = default_conf(exchange)
+            conf = defaults.shared_conf(exchange)
         self.conf = conf
         self._start_timeout = conf.remote.start_timeout
         self.url = transport_mod.url_from(transport, url)
@@ -360,18 +359,6 @@ class _LocalOffer:
     def put_back(self, request: base.Request) -> None:
         """Undo a ``take``."""
         self.left.insert(0, request)
-
-
-@functools.cache
-def default_conf(exchange: str | None = None) -> cfg.ConfigOpts:
-    """Return the process's configuration where nobody gave one."""
-    conf = cfg.ConfigOpts()
-    taskflow_service.conf.register_opts(conf)
-    transport_mod.register_opts(conf)
-    conf([], project='taskflow_service', default_config_files=[])
-    if exchange is not None:
-        conf.set_override('namespace', exchange, 'remote')
-    return conf
 
 
 def _stays(task: task_mod.Task) -> bool:

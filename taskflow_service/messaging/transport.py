@@ -43,6 +43,8 @@ _FANOUT_TTL = 60
 _CLOSING_TIME = 5.0
 #: What TaskFlow's users name as ``transport`` (kombu's names).
 _ALIASES = {'memory': 'fake://', 'fake': 'fake://'}
+#: What kombu calls RabbitMQ.
+_KOMBU_AMQP = frozenset({'amqp', 'pyamqp', 'librabbitmq'})
 
 
 class Role(enum.StrEnum):
@@ -175,7 +177,15 @@ def url_from(transport: str | None, url: str | None) -> str | None:
 
     :raises ConfigurationError: a kombu transport that cannot be served
     """
-    if transport is None or url and '://' in url and transport in url:
+    if url is not None:
+        scheme, separator, rest = url.partition('://')
+        if separator and scheme in _ALIASES:
+            return _ALIASES[scheme]
+        if separator and scheme in _KOMBU_AMQP:
+            return f'rabbit://{rest}'
+        if separator:
+            return url
+    if transport is None:
         return url
     if transport in _ALIASES:
         return _ALIASES[transport]

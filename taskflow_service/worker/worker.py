@@ -102,6 +102,7 @@ class Worker:
         self._control: control.Control | None = None
         #: Set when it has stopped, and when it gave up by itself.
         self._ended = threading.Event()
+        self._serves = threading.Event()
         self._stopped = threading.Event()
         self._stop_lock = threading.Lock()
 
@@ -195,6 +196,7 @@ class Worker:
             self._close(self._control)
             raise
         _serving.add(self)
+        self._serves.set()
         LOG.info(
             'Worker %s (%s) serves %d tasks in %d slots on topics %s over %s',
             identity.name,
@@ -223,6 +225,10 @@ class Worker:
                 timeout = self._conf.worker.graceful_shutdown_timeout
             self._drain(self._control, timeout if graceful else 0.0)
             self._close(self._control)
+
+    def wait_until_serving(self, timeout: float | None = None) -> bool:
+        """Wait until engines can reach it; False if they cannot by then."""
+        return self._serves.wait(timeout)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it has stopped, or gave up; False if not by then."""

@@ -79,6 +79,17 @@ class UrlTest(base.BaseTestCase):
         self.addCleanup(transport.forget, conf)
         self.assertTrue(transport.shared(conf, url).in_memory)
 
+    def test_kombus_words_for_rabbitmq_are_understood(self) -> None:
+        self.assertEqual(
+            'rabbit://guest:guest@host:5672//',
+            transport.url_from('amqp', 'amqp://guest:guest@host:5672//'),
+        )
+        self.assertEqual('fake://', transport.url_from(None, 'memory://'))
+        self.assertEqual(
+            'rabbit://host/', transport.url_from('memory', 'rabbit://host/')
+        )
+        self.assertIsNone(transport.url_from(None, None))
+
     def test_the_filesystem_transport_is_refused(self) -> None:
         self.assertRaises(
             exceptions.ConfigurationError,
