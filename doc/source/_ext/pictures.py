@@ -183,6 +183,7 @@ SEQUENCES = {
                 (
                     Step(0, 4, 'recorded() of what ended'),
                     Step(0, 4, 'start() of what was placed'),
+                    Step(0, 2, 'on_committed()'),
                 ),
             ),
         ),
