@@ -13,7 +13,8 @@
 """Record what the programs print with TaskFlow 6.5.0.
 
 ``python -m tests.compat.record [NAME...]`` needs taskflow==6.5.0 installed;
-the tests do not. ``--ours`` prints what they print with this package.
+the tests do not. ``--ours`` prints what they print with this package, and
+``--differs`` keeps it, for programs that differ on purpose.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ VERSION = '6.5.0'
 def main(arguments: list[str]) -> int:
     """Record the transcripts of all programs, or of those that are named."""
     ours = '--ours' in arguments
+    differs = '--differs' in arguments
     names = [each for each in arguments if not each.startswith('--')]
-    if not ours and metadata.version('taskflow') != VERSION:
+    if not (ours or differs) and metadata.version('taskflow') != VERSION:
         print(f'taskflow=={VERSION} is needed to record', file=sys.stderr)
         return 1
     warnings.simplefilter('ignore')
@@ -39,8 +41,10 @@ def main(arguments: list[str]) -> int:
         if ours:
             print(transcripts.transcript(name, 'taskflow_service'), end='')
             continue
-        text = transcripts.transcript(name, 'taskflow')
-        (transcripts.EXPECTED / f'{name}.txt').write_text(text)
+        package = 'taskflow_service' if differs else 'taskflow'
+        folder = transcripts.DIFFERS if differs else transcripts.EXPECTED
+        text = transcripts.transcript(name, package)
+        (folder / f'{name}.txt').write_text(text)
     return 0
 
 

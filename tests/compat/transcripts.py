@@ -36,17 +36,26 @@ _MASKS = (
         ),
         'UUID',
     ),
+    (re.compile(r'\b\d{4}-\d\d-\d\d[T ][\d:.]+'), 'TIME'),
     (re.compile(r'\b0x[0-9a-f]+\b'), '0xADDRESS'),
     (re.compile(r'\b[0-9]+\.[0-9]+ seconds\b'), 'N.N seconds'),
     # Frames of a traceback say where the package has its code.
     (re.compile(r'^ +File ".*\n( +.*\n)*', re.MULTILINE), '  FRAMES\n'),
     (re.compile(r'(  FRAMES\n)+'), '  FRAMES\n'),
+    # Where an engine's class and a failure's text come from.
     (
         re.compile(
-            r'taskflow\.engines\.(action_engine\.)?engine\.'
-            r'(Serial|Parallel)(Action)?Engine'
+            r'taskflow\.engines\.(?:action_engine\.engine|local)\.'
+            r'(Serial|Parallel)(?:Action)?Engine'
         ),
-        r'taskflow.engines.\2Engine',
+        r'taskflow.engines.\1Engine',
+    ),
+    (
+        re.compile(
+            r'<taskflow\.types\.failure\.Failure object at 0xADDRESS>'
+            r"|<Failure: [^>]*>"
+        ),
+        '<FAILURE>',
     ),
     (re.compile(r'[ \t]+$', re.MULTILINE), ''),
 )

@@ -14,9 +14,9 @@
 
 from taskflow import deciders
 from taskflow import engines
+from taskflow import task
 from taskflow.patterns import graph_flow
 from taskflow.patterns import linear_flow
-from taskflow import task
 
 
 class T(task.Task):

@@ -13,8 +13,8 @@
 """A decider that raises."""
 
 from taskflow import engines
-from taskflow.patterns import graph_flow
 from taskflow import task
+from taskflow.patterns import graph_flow
 
 
 class T(task.Task):

@@ -13,8 +13,8 @@
 """What is ignored provides nothing."""
 
 from taskflow import engines
-from taskflow.patterns import graph_flow
 from taskflow import task
+from taskflow.patterns import graph_flow
 
 
 class Give(task.Task):

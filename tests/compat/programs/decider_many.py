@@ -13,9 +13,9 @@
 """Several deciders on one task, and deciders on flows."""
 
 from taskflow import engines
+from taskflow import task
 from taskflow.patterns import graph_flow
 from taskflow.patterns import linear_flow
-from taskflow import task
 
 
 class T(task.Task):

@@ -13,10 +13,9 @@
 """What cannot be a flow, a task or a store."""
 
 from taskflow import engines
-from taskflow import exceptions
+from taskflow import task
 from taskflow.patterns import linear_flow
 from taskflow.patterns import unordered_flow
-from taskflow import task
 
 
 class T(task.Task):

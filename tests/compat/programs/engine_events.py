@@ -13,9 +13,9 @@
 """The events of a flow, from its first state to its last."""
 
 from taskflow import engines
-from taskflow.patterns import linear_flow
 from taskflow import retry
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class T(task.Task):

@@ -14,10 +14,10 @@
 
 from taskflow import engines
 from taskflow import exceptions
+from taskflow import task
 from taskflow.patterns import graph_flow
 from taskflow.patterns import linear_flow
 from taskflow.patterns import unordered_flow
-from taskflow import task
 
 
 class T(task.Task):

@@ -16,9 +16,8 @@ from concurrent import futures
 
 from taskflow import engines
 from taskflow import exceptions
-from taskflow.patterns import linear_flow
-from taskflow.patterns import unordered_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class T(task.Task):

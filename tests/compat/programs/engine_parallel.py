@@ -15,9 +15,9 @@
 import threading
 
 from taskflow import engines
+from taskflow import task
 from taskflow.patterns import linear_flow
 from taskflow.patterns import unordered_flow
-from taskflow import task
 
 barrier = threading.Barrier(3, timeout=20)
 main = threading.get_ident()

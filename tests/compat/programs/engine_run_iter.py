@@ -13,8 +13,8 @@
 """run_iter: the states of the machine, and what can be sent to it."""
 
 from taskflow import engines
-from taskflow.patterns import linear_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class T(task.Task):

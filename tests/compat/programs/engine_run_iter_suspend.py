@@ -13,8 +13,8 @@
 """Sending a true value to run_iter suspends the flow."""
 
 from taskflow import engines
-from taskflow.patterns import linear_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class T(task.Task):
@@ -41,7 +41,7 @@ print(engine.storage.get_flow_state())
 print('-- close')
 engine = engines.load(linear_flow.Flow('f').add(T('a'), T('b')))
 iterator = engine.run_iter()
-for state in iterator:
+for _state in iterator:
     if engine.storage.get_atom_state('a') == 'SUCCESS':
         break
 iterator.close()

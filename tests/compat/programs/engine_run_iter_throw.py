@@ -13,8 +13,8 @@
 """Throwing into run_iter fails the flow."""
 
 from taskflow import engines
-from taskflow.patterns import linear_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class T(task.Task):
@@ -24,12 +24,12 @@ class T(task.Task):
 
 engine = engines.load(linear_flow.Flow('f').add(T('a'), T('b')))
 iterator = engine.run_iter()
-for state in iterator:
+for _state in iterator:
     if engine.storage.get_atom_state('a') == 'SUCCESS':
         break
 try:
     iterator.throw(OSError('thrown'))
-    for state in iterator:
+    for _state in iterator:
         pass
     print('ended')
 except OSError as error:

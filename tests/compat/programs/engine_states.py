@@ -14,8 +14,8 @@
 
 from taskflow import engines
 from taskflow import exceptions
-from taskflow.patterns import linear_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class T(task.Task):
@@ -27,7 +27,7 @@ def attempt(what, *args):
     try:
         what(*args)
         print(what.__name__, 'fine')
-    except exceptions.InvalidState as error:
+    except exceptions.InvalidState:
         print(what.__name__, 'InvalidState')
 
 

@@ -16,8 +16,8 @@ import threading
 
 from taskflow import engines
 from taskflow import exceptions
-from taskflow.patterns import linear_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 started = threading.Event()
 over = threading.Event()

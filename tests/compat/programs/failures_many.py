@@ -14,8 +14,8 @@
 
 from taskflow import engines
 from taskflow import exceptions
-from taskflow.patterns import unordered_flow
 from taskflow import task
+from taskflow.patterns import unordered_flow
 from taskflow.types import failure
 
 

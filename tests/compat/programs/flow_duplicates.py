@@ -14,11 +14,11 @@
 
 from taskflow import engines
 from taskflow import exceptions
+from taskflow import retry
+from taskflow import task
 from taskflow.patterns import graph_flow
 from taskflow.patterns import linear_flow
 from taskflow.patterns import unordered_flow
-from taskflow import retry
-from taskflow import task
 
 
 class T(task.Task):

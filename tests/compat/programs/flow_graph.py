@@ -13,8 +13,8 @@
 """A graph flow orders its tasks by what they need."""
 
 from taskflow import engines
-from taskflow.patterns import graph_flow
 from taskflow import task
+from taskflow.patterns import graph_flow
 
 
 class Build(task.Task):

@@ -14,8 +14,8 @@
 
 from taskflow import engines
 from taskflow import exceptions
-from taskflow.patterns import graph_flow
 from taskflow import task
+from taskflow.patterns import graph_flow
 
 
 class Say(task.Task):

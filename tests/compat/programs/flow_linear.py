@@ -13,8 +13,8 @@
 """A linear flow passes results along and returns all of them."""
 
 from taskflow import engines
-from taskflow.patterns import linear_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class Provide(task.Task):

@@ -13,10 +13,10 @@
 """Flows in flows in flows."""
 
 from taskflow import engines
+from taskflow import task
 from taskflow.patterns import graph_flow
 from taskflow.patterns import linear_flow
 from taskflow.patterns import unordered_flow
-from taskflow import task
 
 
 class Add(task.Task):

@@ -12,11 +12,11 @@
 
 """What flows require and provide, retries included."""
 
+from taskflow import retry
+from taskflow import task
 from taskflow.patterns import graph_flow
 from taskflow.patterns import linear_flow
 from taskflow.patterns import unordered_flow
-from taskflow import retry
-from taskflow import task
 
 
 class T(task.Task):

@@ -13,8 +13,8 @@
 """A targeted flow runs what its target needs, and nothing else."""
 
 from taskflow import engines
-from taskflow.patterns import graph_flow
 from taskflow import task
+from taskflow.patterns import graph_flow
 
 
 class Step(task.Task):

@@ -14,9 +14,9 @@
 
 from taskflow import engines
 from taskflow import exceptions
+from taskflow import task
 from taskflow.patterns import linear_flow
 from taskflow.patterns import unordered_flow
-from taskflow import task
 
 
 class Give(task.Task):

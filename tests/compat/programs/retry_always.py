@@ -13,9 +13,9 @@
 """AlwaysRevert and AlwaysRevertAll."""
 
 from taskflow import engines
-from taskflow.patterns import linear_flow
 from taskflow import retry
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class T(task.Task):

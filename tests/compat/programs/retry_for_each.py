@@ -13,9 +13,9 @@
 """ForEach and ParameterizedForEach: a value for each try."""
 
 from taskflow import engines
-from taskflow.patterns import linear_flow
 from taskflow import retry
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class Use(task.Task):

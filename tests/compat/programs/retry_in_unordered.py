@@ -13,10 +13,10 @@
 """Retries side by side do not disturb each other."""
 
 from taskflow import engines
-from taskflow.patterns import linear_flow
-from taskflow.patterns import unordered_flow
 from taskflow import retry
 from taskflow import task
+from taskflow.patterns import linear_flow
+from taskflow.patterns import unordered_flow
 
 log = []
 

@@ -13,9 +13,9 @@
 """A retry that has everything reverted."""
 
 from taskflow import engines
-from taskflow.patterns import linear_flow
 from taskflow import retry
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class T(task.Task):
@@ -33,14 +33,14 @@ class T(task.Task):
 
 
 for revert_all in (False, True):
-    for make in (
-        lambda: retry.Times(2, 'c', revert_all=revert_all),
-        lambda: retry.ForEach([1, 2], 'c', revert_all=revert_all),
+    for controller in (
+        retry.Times(2, 'c', revert_all=revert_all),
+        retry.ForEach([1, 2], 'c', revert_all=revert_all),
     ):
         print('--', revert_all)
         flow = linear_flow.Flow('outer', retry=retry.Times(3, 'o')).add(
             T('before'),
-            linear_flow.Flow('inner', retry=make()).add(T('t', fail=True)),
+            linear_flow.Flow('inner', retry=controller).add(T('t', fail=True)),
         )
         engine = engines.load(flow)
         try:

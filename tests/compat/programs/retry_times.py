@@ -13,10 +13,10 @@
 """Times: so many tries, then a revert."""
 
 from taskflow import engines
-from taskflow.listeners import capturing
-from taskflow.patterns import linear_flow
 from taskflow import retry
 from taskflow import task
+from taskflow.listeners import capturing
+from taskflow.patterns import linear_flow
 
 
 class Capture(capturing.CaptureListener):

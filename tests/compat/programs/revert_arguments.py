@@ -14,8 +14,8 @@
 
 from taskflow import engines
 from taskflow import exceptions
-from taskflow.patterns import linear_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class Own(task.Task):

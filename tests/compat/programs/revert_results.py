@@ -14,8 +14,8 @@
 
 from taskflow import engines
 from taskflow import exceptions
-from taskflow.patterns import linear_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class Do(task.Task):
@@ -61,7 +61,7 @@ for name in ('do', 'plain', 'fail'):
     )
     try:
         print(str(storage.get_execute_result(name)))
-    except exceptions.NotFound as error:
+    except exceptions.NotFound:
         print('NotFound')
 print(
     sorted(storage.get_execute_failures()),

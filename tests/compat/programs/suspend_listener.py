@@ -13,10 +13,10 @@
 """A listener suspends the flow, and it is resumed."""
 
 from taskflow import engines
-from taskflow.listeners import base
-from taskflow.patterns import linear_flow
 from taskflow import states
 from taskflow import task
+from taskflow.listeners import base
+from taskflow.patterns import linear_flow
 
 
 class T(task.Task):

@@ -13,9 +13,8 @@
 """Suspending a parallel engine lets what runs end."""
 
 from taskflow import engines
-from taskflow.patterns import linear_flow
-from taskflow.patterns import unordered_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class Suspend(task.Task):

@@ -13,8 +13,8 @@
 """How arguments are found: requires, rebind, inject, defaults."""
 
 from taskflow import engines
-from taskflow.patterns import linear_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class Show(task.Task):
@@ -83,5 +83,5 @@ class Sub(Show):
 
 try:
     print(sorted(Sub('s', auto_extract=False, requires=['a']).requires))
-except ValueError as error:
+except ValueError:
     print('ValueError')

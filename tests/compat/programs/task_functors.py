@@ -13,8 +13,8 @@
 """Functions as tasks."""
 
 from taskflow import engines
-from taskflow.patterns import linear_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 def add(x, y):

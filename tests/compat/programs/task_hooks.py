@@ -13,8 +13,8 @@
 """pre and post hooks, around execute and revert."""
 
 from taskflow import engines
-from taskflow.patterns import linear_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class Hooked(task.Task):

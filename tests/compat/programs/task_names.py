@@ -12,9 +12,9 @@
 
 """Names, text forms, versions and copies of atoms."""
 
-from taskflow.patterns import linear_flow
 from taskflow import retry
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class Mine(task.Task):
@@ -36,7 +36,7 @@ flow = linear_flow.Flow('f', retry=retry.AlwaysRevert())
 print(flow.retry.name, str(flow))
 try:
     flow.retry.name = 'other'
-except AttributeError as error:
+except AttributeError:
     print('AttributeError')
 one = Mine('one')
 two = one.copy()

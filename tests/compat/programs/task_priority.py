@@ -13,9 +13,9 @@
 """Tasks of a higher priority start first."""
 
 from taskflow import engines
+from taskflow import task
 from taskflow.patterns import linear_flow
 from taskflow.patterns import unordered_flow
-from taskflow import task
 
 
 class T(task.Task):

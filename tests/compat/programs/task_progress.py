@@ -13,8 +13,8 @@
 """Progress that tasks tell of, and what is kept of it."""
 
 from taskflow import engines
-from taskflow.patterns import linear_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class Works(task.Task):

@@ -13,8 +13,8 @@
 """Progress events between the events of the states."""
 
 from taskflow import engines
-from taskflow.patterns import linear_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class Works(task.Task):
@@ -41,15 +41,6 @@ def run(*tasks):
 
     def watch(event, details):
         name = details.get('task_name')
-        meta = (
-            dict(
-                engine.storage._flowdetail.find(
-                    engine.storage.get_atom_uuid(name)
-                ).meta
-            )
-            if 0
-            else None
-        )
         print('atom', event, name, engine.storage.get_task_progress(name))
 
     for atom in tasks:

@@ -12,13 +12,10 @@
 
 """How results get their names, and results that do not fit."""
 
-import logging
-import sys
-
 from taskflow import engines
 from taskflow import exceptions
-from taskflow.patterns import linear_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class Give(task.Task):

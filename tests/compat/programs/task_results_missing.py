@@ -14,8 +14,8 @@
 
 from taskflow import engines
 from taskflow import exceptions
-from taskflow.patterns import linear_flow
 from taskflow import task
+from taskflow.patterns import linear_flow
 
 
 class Short(task.Task):
@@ -42,7 +42,7 @@ for last in (Use('u'), Fallback('f')):
     engine = engines.load(linear_flow.Flow('f').add(Short('s'), last))
     try:
         engine.run()
-    except exceptions.NotFound as error:
+    except exceptions.NotFound:
         print('NotFound')
     print(
         engine.storage.get_flow_state(),

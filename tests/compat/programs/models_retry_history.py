@@ -1,0 +1,25 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""A retry's history is read back as it was kept."""
+
+from taskflow.persistence import models
+from taskflow.types import failure
+
+retry = models.RetryDetail('retry', 'r1')
+retry.put('SUCCESS', 'v')
+try:
+    raise OSError('x')
+except OSError:
+    retry.results[-1][1]['t'] = failure.Failure()
+back = models.RetryDetail.from_dict(retry.to_dict())
+print(back.results[0][0] == 'v', str(back.results[0][1]['t']))
