@@ -577,4 +577,6 @@ def _make_work(
         request_uuid,
     )
     work.action = atom.action
+    if atom.action is Action.PROBE:
+        work.avoid = atom.avoid
     return work

@@ -64,6 +64,7 @@ class Atom:
         'worker',
         'retry',
         'value',
+        'avoid',
     )
 
     def __init__(self, spec: Spec) -> None:
@@ -78,6 +79,8 @@ class Atom:
         #: is committed the outcome of the old request still counts.
         self.retry = False
         self.value: str | None = None
+        #: The incarnation that lost what a probe asks about.
+        self.avoid: str | None = None
 
     @property
     def running(self) -> bool:
@@ -176,6 +179,8 @@ class Flow:
         elif follows is turn.Next.RETRY:
             atom.retry = True
         elif follows is turn.Next.PROBE:
+            if atom.action is Action.EXECUTE and atom.worker is not None:
+                atom.avoid = atom.worker.incarnation
             atom.action = Action.PROBE
             atom.request_uuid = None
         else:

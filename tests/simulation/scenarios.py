@@ -25,6 +25,14 @@ from tests.simulation import flows
 from tests.simulation import worker
 
 TASKS = ('t.once', 't.again', 't.probed')
+#: Mostly the defaults; the smallest lease, and little patience.
+TIMINGS = (
+    link.Timing(),
+    link.Timing(),
+    link.Timing(lost_after=40.0),
+    link.Timing(),
+    link.Timing(lease=5.0, lost_after=30.0),
+)
 #: How long everything may take to settle after the last fault.
 SETTLES = 1500.0
 
@@ -293,6 +301,7 @@ def chaos(seed: int, trace: bool = False) -> Simulation:
     """Everything at once, in doses that differ by seed."""
     sim = Simulation(
         seed,
+        timing=TIMINGS[seed % len(TIMINGS)],
         engines=1 + seed % 3,
         hosts=2 + seed % 2,
         slots=1 + seed % 3,

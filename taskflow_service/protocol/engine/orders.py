@@ -174,9 +174,21 @@ class Dispatch:
                     peer.ask = True
                     peer.asked_at = now
                 continue
-            work = works.popleft()
-            self._reserve(work, peer, Charge.NOTHING)
-            placed.append(work)
+            # Where a request was lost it may still run, unless that is
+            # known; asking there whether it was done is the last resort.
+            alone = len(able) == 1 and not peer.superseded
+            work = next(
+                (
+                    work
+                    for work in works
+                    if alone or work.avoid != peer.peer.incarnation
+                ),
+                None,
+            )
+            if work is not None:
+                works.remove(work)
+                self._reserve(work, peer, Charge.NOTHING)
+                placed.append(work)
 
     def _reserve(
         self, work: records.Work, peer: records.Peer, charge: Charge

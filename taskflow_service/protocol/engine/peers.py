@@ -33,6 +33,8 @@ from taskflow_service.protocol.messages import State
 
 #: Incarnations that are remembered as dead.
 MAX_DEAD = 1000
+#: For so many times ``lost_after`` is remembered what was given up.
+REMEMBERED = 10
 
 
 class Peers:
@@ -141,6 +143,7 @@ class Peers:
     ) -> None:
         request_uuid = outcome.request_uuid
         peer.attaches.pop(request_uuid, None)
+        peer.superseded.pop(request_uuid, None)
         if outcome.end is End.DEAD:
             # Said of a request of its predecessor; not kept over there.
             self.close(self.open.get(request_uuid), End.DEAD)
@@ -183,6 +186,12 @@ class Peers:
     ) -> None:
         """Send again what this report should show, and does not."""
         taken = peer.taken
+        if peer.superseded:
+            peer.superseded = {
+                request_uuid: work
+                for request_uuid, work in peer.superseded.items()
+                if request_uuid in held
+            }
         for work in peer.open.values():
             if (
                 work.seq is not None
@@ -386,7 +395,11 @@ class Peers:
                     self.ask_after(work)
 
     def _idle(self, peer: records.Peer, now: Boottime) -> None:
-        if now - peer.heard < self._timing.lost_after:
+        patience = self._timing.lost_after
+        if peer.superseded:
+            # It may come back with what has been given up there.
+            patience *= REMEMBERED
+        if now - peer.heard < patience:
             return
         del self.known[peer.peer.incarnation]
         for request_uuid, told_by in list(self._spooled.items()):

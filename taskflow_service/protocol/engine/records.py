@@ -70,6 +70,7 @@ class Work:
         'tag',
         'epoch',
         'start_timeout',
+        'avoid',
         'request_uuid',
         'grant',
         'request',
@@ -98,6 +99,8 @@ class Work:
         self.epoch = epoch
         #: Seconds that it may be ready while no live worker can take it.
         self.start_timeout = start_timeout
+        #: Of a probe: the incarnation that lost what it asks about.
+        self.avoid: str | None = None
         self.request_uuid = request_uuid
         self.grant = 0
         self.request: messages.Request | None = None

@@ -130,6 +130,27 @@ class EngineTest(base.BaseTestCase):
         self.report(outcomes=(Outcome(placed[0].request_uuid, End.OK),))
         self.assertEqual(1, len(self.engine.place((), self.clock.now)))
 
+    def test_a_probe_runs_on_another_incarnation(self):
+        self.report('w1')
+        probe = records.Work(records.Kind('t.task', extra=True))
+        probe.avoid = 'w1'
+        self.report('w2')
+        self.assertEqual([probe], self.engine.place([probe], self.clock.now))
+        self.assertEqual('w2', probe.worker.incarnation)
+
+    def test_a_probe_asks_where_it_was_lost_when_nobody_else_is_there(self):
+        """But not while what it asks about may still run there."""
+        (work,) = self.begin()
+        self.wait(121)
+        self.assertEqual([(work.request_uuid, End.LOST)], self.rig.ends())
+        held = (Held(work.request_uuid, State.STARTED, 1.0),)
+        self.report('w1', held=held)
+        probe = records.Work(records.Kind('t.task', extra=True))
+        probe.avoid = 'w1'
+        self.assertEqual([], self.engine.place([probe], self.clock.now))
+        self.report('w1')
+        self.assertEqual([probe], self.engine.place((), self.clock.now))
+
     def test_a_draining_worker_gets_nothing_new(self):
         self.report(credit=(2, 0), public=self.public(draining=True))
         self.assertEqual([], self.rig.want())
