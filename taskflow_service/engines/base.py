@@ -18,6 +18,7 @@ import abc
 from collections.abc import Mapping
 import typing
 
+from taskflow_service import clock as clock_mod
 from taskflow_service import storage as storage_mod
 from taskflow_service.persistence import base as persistence_base
 from taskflow_service.persistence import models
@@ -88,6 +89,9 @@ class Engine(abc.ABC):
 
     #: What of an oslo.context travels with the flow's requests.
     context: dict[str, typing.Any] | None = None
+
+    #: What tells the time of its private loop, and when deadlines are.
+    clock: clock_mod.Clock = clock_mod.SYSTEM
 
     @property
     def logbook(self) -> persistence_base.Backend | None:

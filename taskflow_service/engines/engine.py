@@ -20,11 +20,11 @@ from collections.abc import Mapping
 import contextlib
 import datetime
 import threading
-import time
 import typing
 
 from oslo_config import cfg
 
+from taskflow_service import clock as clock_mod
 from taskflow_service import exceptions
 from taskflow_service import states
 from taskflow_service import storage as storage_mod
@@ -53,7 +53,8 @@ class Engine(base.Engine):
     it is), ``inject_transient`` (what atoms are given is not stored; True),
     ``gather_statistics`` (True), ``deadline`` (seconds from the first run,
     or a datetime, at which the flow is cancelled and reverted),
-    ``cancel_grace`` (seconds that a cancelled task in a thread has to end).
+    ``cancel_grace`` (seconds that a cancelled task in a thread has to end),
+    ``clock`` (what tells the time; a ``clock.VirtualClock`` in tests).
 
     ``run()`` and ``run_iter()`` belong to one thread at a time; ``suspend()``
     and ``cancel()`` may be called from any.
@@ -71,6 +72,9 @@ class Engine(base.Engine):
     ) -> None:
         super().__init__(flow, flow_detail, backend, options)
         self.conf: cfg.ConfigOpts | None = self._options.pop('conf', None)
+        self.clock: clock_mod.Clock = self._options.pop(
+            'clock', clock_mod.SYSTEM
+        )
         #: What of an oslo.context travels with the flow's requests.
         self.context: dict[str, typing.Any] | None = flow_detail.meta.get(
             'context'
@@ -212,7 +216,7 @@ class Engine(base.Engine):
         elif isinstance(deadline, datetime.datetime):
             ledger.deadline = deadline.timestamp()
         elif deadline is not None:
-            ledger.deadline = time.time() + float(deadline)
+            ledger.deadline = self.clock.now() + float(deadline)
 
     def validate(self) -> None:
         """Make sure that every atom will find what it requires.
@@ -373,7 +377,7 @@ class Engine(base.Engine):
         self,
     ) -> Iterator[tuple[loop_mod.PrivateLoop, turn_mod.Drive]]:
         self.make_ready()
-        loop = loop_mod.PrivateLoop()
+        loop = loop_mod.PrivateLoop(self.clock)
         executor = self.executor
         executor.bind(loop.inbox.put)
         executor.open()

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import functools
-import time
 import typing
 
 from taskflow_service import clock as clock_mod
@@ -102,7 +101,8 @@ class Limits:
         """Have the flow cancelled at its deadline."""
         deadline = self.drive.ledger.deadline
         if deadline is not None:
-            self._at(deadline - time.time(), self._flow_overdue)
+            left = deadline - self.drive.engine.clock.now()
+            self._at(left, self._flow_overdue)
 
     def _flow_overdue(self) -> None:
         drive = self.drive
