@@ -29,6 +29,7 @@ import sys
 import textwrap
 import threading
 import time
+import types
 import typing
 import uuid
 
@@ -118,6 +119,7 @@ class _Case(base.BaseTestCase):
     """An engine in this process, daemons beside it."""
 
     private = False
+    options: typing.Mapping[str, object] = types.MappingProxyType({})
 
     def setUp(self) -> None:
         super().setUp()
@@ -143,6 +145,7 @@ class _Case(base.BaseTestCase):
                 },
                 name=name,
                 graceful_shutdown_timeout=10,
+                **self.options,
             )
         )
         limits = f'[remote]\nlease = {LEASE}\nlost_after = {LOST_AFTER}\n'
@@ -369,6 +372,60 @@ class BrokerAwayTest(_Case):
             if 'Cannot send' in line or 'Still cannot send' in line
         ]
         self.assertLess(len(ours), 6)
+
+
+class TaskProcessTest(_Case):
+    """Tasks in processes of their own, below the worker's process."""
+
+    options = types.MappingProxyType(
+        {'executor': 'processes', 'slots': 2, 'cancel_grace': 1}
+    )
+
+    def _worker(self) -> int:
+        (pid,) = daemons.children(self.program)
+        return pid
+
+    def test_a_task_process_that_dies_costs_its_task_alone(self) -> None:
+        self._run(self.tested.Wait('waiting'))
+        worker = self._worker()
+        os.kill(self._pid(), signal.SIGKILL)
+        self._await_end()
+        self.assertIsInstance(self.error, exceptions.WorkerLost)
+        self._run(self.tested.Before('before'))
+        self._await_end()
+        self.assertIsNone(self.error)
+        self.assertEqual(worker, self._worker())
+
+    def test_a_task_ends_with_its_worker(self) -> None:
+        self._run(self.tested.Wait('waiting'))
+        pid = self._pid()
+        worker = self._worker()
+        self.assertNotEqual(pid, worker)
+        os.kill(worker, signal.SIGKILL)
+        daemons.await_ends([pid, worker])
+        self._await_end()
+        self.assertIsInstance(self.error, exceptions.WorkerLost)
+        self.assertEqual([], self._notes('end'))
+
+    def test_a_time_limit_is_enforced(self) -> None:
+        work = self.tested.Wait('waiting')
+        work.run_timeout = 1.0
+        self._run(work)
+        pid = self._pid()
+        self._await_end()
+        self.assertIsInstance(self.error, exceptions.RunTimeout)
+        # It is gone before its end is told.
+        self.assertRaises(ProcessLookupError, os.kill, pid, 0)
+
+    def test_a_drain_lets_a_task_process_end_its_task(self) -> None:
+        self._run(self.tested.Wait('waiting'))
+        self._pid()
+        self.program.terminate()
+        self.first.await_log(self.program, 'worker processes drain')
+        self._go()
+        self._await_end()
+        self.assertIsNone(self.error)
+        self.assertEqual(0, self.program.wait(daemons.DEADLINE))
 
 
 class EngineLostTest(_Case):
