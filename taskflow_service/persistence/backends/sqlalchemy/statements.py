@@ -41,6 +41,10 @@ from taskflow_service.persistence.backends.sqlalchemy import schema
 
 #: Most rows of one statement.
 MAX_ROWS = 1000
+#: Most bytes of metadata of one statement of several flows.
+MAX_BYTES = 1_000_000
+#: Where it is among the parameters of the fence.
+_META = 2
 
 _FLOWS = schema.flows.name
 _ATOMS = schema.atoms.name
@@ -235,6 +239,26 @@ class SQLite(_RowByRow):
     )
 
 
+def _bounded(
+    given: Iterable[tuple[typing.Any, ...]],
+) -> Iterator[list[tuple[typing.Any, ...]]]:
+    """Cut flow rows into lists whose metadata fits a statement.
+
+    As the drivers do for an executemany: MySQL bounds what it is sent.
+    """
+    taken: list[tuple[typing.Any, ...]] = []
+    size = 0
+    for row in given:
+        length = len(row[_META] or '')
+        if taken and (size + length > MAX_BYTES or len(taken) == MAX_ROWS):
+            yield taken
+            taken, size = [], 0
+        taken.append(row)
+        size += length
+    if taken:
+        yield taken
+
+
 class MySQL(_RowByRow):
     """MySQL and MariaDB: the drivers make one statement of an executemany
     of INSERT; of an UPDATE they do not, so many flows go by JSON_TABLE.
@@ -275,7 +299,7 @@ class MySQL(_RowByRow):
         if len(given) == 1:
             return super()._update(conn, given)
         done = 0
-        for chunk in chunks(given):
+        for chunk in _bounded(given):
             rows = [
                 [
                     int(each) if each is True or each is False else each
