@@ -23,6 +23,7 @@ then: so what comes up meanwhile travels together.
 from __future__ import annotations
 
 import abc
+import collections
 from collections.abc import Callable
 import queue
 import threading
@@ -82,6 +83,8 @@ class Control(abc.ABC):
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._under_way: set[transport_mod.Address] = set()
         self._said: dict[str, float] = {}
+        #: Messages that were not taken, by the reason.
+        self.refusals: collections.Counter[str] = collections.Counter()
         self._mark = f'{_SELF}:{peer.incarnation}:'
         self._thread = threading.Thread(
             target=self._run, name=f'tfs-{role}-{peer.name}', daemon=True
@@ -133,7 +136,7 @@ class Control(abc.ABC):
 
     def namesake(self, incarnation: str) -> None:
         """Take note that another incarnation casts to this name."""
-        LOG.error(
+        self.say(
             'Two processes use the name %s: this one (%s) and another (%s); '
             'give one of them another [worker] name, or hosts state paths '
             'of their own',
@@ -217,7 +220,8 @@ class Control(abc.ABC):
 
     def refused(self, refused: messages.MessageRefused) -> None:
         """Take note of a message that is not taken."""
-        self.say(f'{self.peer.name} does not take a %s', refused)
+        self.refusals[refused.reason] += 1
+        self.say('%s does not take a %s', self.peer.name, refused)
 
     def _run(self) -> None:
         going = True

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import atexit
 import enum
+from importlib import metadata
 import os
 import threading
 import typing
@@ -35,6 +36,8 @@ from taskflow_service import exceptions
 
 EXCHANGE = 'taskflow_service'
 METHOD = 'deliver'
+_DRIVERS = 'oslo.messaging.drivers'
+_UNREADABLE = (oslo_messaging.InvalidTransportURL, cfg.Error, ValueError)
 #: Schemes that reach no further than this process.
 IN_MEMORY = frozenset({'fake', 'kombu+memory'})
 #: Seconds after which the fan-out queue of a process that is gone goes too.
@@ -208,36 +211,58 @@ def _public(url: oslo_messaging.TransportURL) -> str:
     return f'{url.transport}://{",".join(hosts)}/{url.virtual_host or ""}'
 
 
-def _load(
-    conf: cfg.ConfigOpts, url: str | None
-) -> oslo_messaging.RPCTransport:
+def check(
+    conf: cfg.ConfigOpts, url: str | None = None
+) -> oslo_messaging.TransportURL:
+    """Read the URL of a transport, as far as that goes without making it.
+
+    Raises ConfigurationError with the option's name.
+    """
     register_opts(conf)
     try:
         parsed = oslo_messaging.TransportURL.parse(conf, url)
-        if parsed.transport.split('+')[0] == 'kafka':
-            raise exceptions.ConfigurationError(
-                'transport_url: kafka:// carries notifications only; '
-                'requests need rabbit:// (or fake:// inside one process)'
-            )
+    except _UNREADABLE as ex:
+        raise _unreadable(ex) from None
+    driver = parsed.transport.partition('+')[0]
+    if driver == 'kafka':
+        raise exceptions.ConfigurationError(
+            'transport_url: kafka:// carries notifications only; requests '
+            'need rabbit:// (or fake:// inside one process)'
+        )
+    # oslo.messaging says it too, but logs a warning about stevedore first.
+    if driver not in metadata.entry_points(group=_DRIVERS).names:
+        raise _no_driver(driver)
+    return parsed
+
+
+def _load(
+    conf: cfg.ConfigOpts, url: str | None
+) -> oslo_messaging.RPCTransport:
+    parsed = check(conf, url)
+    try:
         made = oslo_messaging.get_rpc_transport(conf, parsed)
         if _leaves_queues(conf, parsed):
             parsed.query['rabbit_transient_queues_ttl'] = str(_FANOUT_TTL)
             made = oslo_messaging.get_rpc_transport(conf, parsed)
         return made
     except oslo_messaging.DriverLoadFailure as ex:
-        raise exceptions.ConfigurationError(
-            f'transport_url: no driver serves {ex.driver}://; use rabbit:// '
-            '(or fake:// inside one process)'
-        ) from None
-    except (
-        oslo_messaging.InvalidTransportURL,
-        cfg.Error,
-        ValueError,
-    ) as ex:
-        raise exceptions.ConfigurationError(
-            f'transport_url cannot be read: {ex}; it looks like '
-            'rabbit://user:password@host:5672/vhost'
-        ) from None
+        raise _no_driver(ex.driver) from None
+    except _UNREADABLE as ex:
+        raise _unreadable(ex) from None
+
+
+def _no_driver(name: str) -> exceptions.ConfigurationError:
+    return exceptions.ConfigurationError(
+        f'transport_url: no driver serves {name}://; use rabbit:// (or '
+        'fake:// inside one process)'
+    )
+
+
+def _unreadable(error: Exception) -> exceptions.ConfigurationError:
+    return exceptions.ConfigurationError(
+        f'transport_url cannot be read: {error}; it looks like '
+        'rabbit://user:password@host:5672/vhost'
+    )
 
 
 def _leaves_queues(

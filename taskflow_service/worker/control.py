@@ -109,7 +109,12 @@ class Control(control.Control):
     def counted(self) -> dict[str, int]:
         """Count requests by their ends, and messages that were odd."""
         running = len(self.runner.running())
-        return {**self._ends, **self.machine.counts, 'running': running}
+        return {
+            **self._ends,
+            **self.machine.counts,
+            **self.refusals,
+            'running': running,
+        }
 
     # What the runner says
 
