@@ -100,29 +100,14 @@ def load(kind: Kind, name: str, option: str | None = None) -> typing.Any:
     if nothing has the name, Duplicate if several distributions claim it, and
     ConfigurationError if it cannot be imported.
     """
-    word, usual = _WORDS[kind]
-    option = option or usual
-    points = _points(kind).get(name, ())
-    if not points:
-        known = ', '.join(names(kind)) or 'none'
-        raise exceptions.NotFound(
-            f'{option}: no installed distribution provides the {word} '
-            f'{name!r}; known: {known}'
-        )
-    if len(points) > 1:
-        origins = ' and '.join(
-            f'{_origin(point)} ({point.value})' for point in points
-        )
-        raise exceptions.Duplicate(
-            f'{option}: the {word} {name!r} is provided by {origins}; '
-            'uninstall one of them, or rename it there'
-        )
+    option = option or _WORDS[kind][1]
+    point = _point(kind, name, option)
     try:
-        return _import(points[0])
+        return _import(point)
     except Exception as exc:
         raise exceptions.ConfigurationError(
-            f'{option}: the {word} {name!r} of {_origin(points[0])} cannot '
-            f'be imported from {points[0].value}',
+            f'{option}: the {_WORDS[kind][0]} {name!r} of {_origin(point)} '
+            f'cannot be imported from {point.value}',
             exc,
             option=option,
         ) from exc
@@ -148,14 +133,13 @@ def wire_name(cls: type) -> str:
     return _task_names().get(path, path)
 
 
-def tasks(
+def select(
     patterns: Iterable[str], option: str = '[worker] tasks'
-) -> list[TaskType]:
-    """Return the registered tasks that names or patterns select, by name.
+) -> tuple[set[str], set[str]]:
+    """Return the names of registered tasks: those given, those matched.
 
-    A task that was named must be importable (ConfigurationError), one that
-    only a pattern selects is left out with a warning if it is not. Raises
-    NotFound for a name or a pattern that selects nothing, and Duplicate.
+    Imports nothing. Raises NotFound for a name or a pattern that selects
+    nothing, and Duplicate.
     """
     exact: set[str] = set()
     matched: set[str] = set()
@@ -170,6 +154,21 @@ def tasks(
                 f'{", ".join(names(Kind.TASK)) or "none"}'
             )
         matched.update(found)
+    for name in sorted(exact | matched):
+        _point(Kind.TASK, name, option)
+    return exact, matched
+
+
+def tasks(
+    patterns: Iterable[str], option: str = '[worker] tasks'
+) -> list[TaskType]:
+    """Return the registered tasks that names or patterns select, by name.
+
+    A task that was named must be importable (ConfigurationError), one that
+    only a pattern selects is left out with a warning if it is not. Raises
+    NotFound for a name or a pattern that selects nothing, and Duplicate.
+    """
+    exact, matched = select(patterns, option)
     selected = []
     for name in sorted(exact | matched):
         try:
@@ -293,6 +292,27 @@ def _version(cls: type[task.Task]) -> str:
     if isinstance(version, list | tuple):
         return '.'.join(map(str, version))
     return str(version)
+
+
+def _point(kind: Kind, name: str, option: str) -> metadata.EntryPoint:
+    """Return the one entry point of a name; raises NotFound, Duplicate."""
+    word = _WORDS[kind][0]
+    points = _points(kind).get(name, ())
+    if not points:
+        known = ', '.join(names(kind)) or 'none'
+        raise exceptions.NotFound(
+            f'{option}: no installed distribution provides the {word} '
+            f'{name!r}; known: {known}'
+        )
+    if len(points) > 1:
+        origins = ' and '.join(
+            f'{_origin(point)} ({point.value})' for point in points
+        )
+        raise exceptions.Duplicate(
+            f'{option}: the {word} {name!r} is provided by {origins}; '
+            'uninstall one of them, or rename it there'
+        )
+    return points[0]
 
 
 @functools.cache

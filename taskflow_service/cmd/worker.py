@@ -54,6 +54,9 @@ def _main(argv: list[str]) -> int:
     if conf.list_tasks:
         _print_tasks(registry.tasks(conf.worker.tasks))
         return 0
+    # What can be seen here is said here, before anything is started.
+    transport.check(conf)
+    registry.select(conf.worker.tasks)
     code, reason = daemon.serve(
         conf,
         _make_worker,
