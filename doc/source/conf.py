@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
+from typing import Any
 
 _HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(_HERE.parent.parent))
@@ -48,6 +49,8 @@ openstackdocs_pdf_link = False
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
 autodoc_class_signature = 'separated'
+# Of a named tuple its fields say enough.
+autodoc_default_options = {'exclude-members': '__new__'}
 
 config_generator_config_file = (
     '../../etc/taskflow_service/config-generator.conf'
@@ -55,3 +58,15 @@ config_generator_config_file = (
 sample_config_basename = '_static/taskflow_service'
 
 autoprogram_cliff_application = 'taskflow-manage'
+
+
+def _no_aliases(
+    app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
+    """Leave out what Python itself says of the fields of a named tuple."""
+    if lines and lines[0].startswith('Alias for field number'):
+        lines.clear()
+
+
+def setup(app: Any) -> None:
+    app.connect('autodoc-process-docstring', _no_aliases)
