@@ -10,5 +10,4 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-
-"""Where TaskFlow has its engine for remote tasks; see ``engines.workers``."""
+"""TaskFlow's path to the engine with workers, and to these."""

@@ -10,17 +10,10 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-
-"""TaskFlow's path to the engine whose tasks run on workers."""
+"""TaskFlow's name of the engine that runs tasks on workers."""
 
 from __future__ import annotations
 
 from taskflow_service.engines import workers
 
-
-class WorkerBasedActionEngine(workers.WorkersEngine):
-    """The workers engine, under TaskFlow's name.
-
-    Options as TaskFlow's: ``exchange``, ``topics``, ``url``, ``transport``;
-    its timeouts and retry options have no counterpart and are not looked at.
-    """
+WorkerBasedActionEngine = workers.WorkersEngine
