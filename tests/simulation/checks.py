@@ -59,6 +59,10 @@ class Ledger:
         self.here: dict[str, list[Run]] = collections.defaultdict(list)
         self.violations: list[str] = []
         self.counts: collections.Counter[str] = collections.Counter()
+        #: How often each atom's request was handed back.
+        self.again: collections.Counter[tuple[str, int]] = (
+            collections.Counter()
+        )
         #: A fault of a kind for which the design promises less.
         self.excused = False
         #: What must not happen at all in a scenario, by its count.

@@ -152,8 +152,10 @@ class Engine(bus.Process):
     def _happened(self, event: records.Event) -> None:
         self.world.say(self.peer.incarnation, 'event', event)
         if isinstance(event, records.Ended):
-            driven, _index = event.work.tag
+            driven, index = event.work.tag
             self.world.ledger.counts[f'end {event.end}'] += 1
+            if event.end is End.HANDED_BACK:
+                self.world.ledger.again[driven.flow.uuid, index] += 1
             driven.open.pop(event.work.request_uuid, None)
             if self.driven.get(driven.flow.uuid) is driven:
                 driven.events.append(
