@@ -178,6 +178,9 @@ class Demand:
     #: Routing labels of which a worker must announce one; empty: any.
     topics: tuple[Label, ...] = ()
     task_version: str = '1.0'
+    #: It has a place, in the backlog of another worker: a slot is welcome
+    #: only if nobody else wants it.
+    spare: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ class SharingTest(base.BaseTestCase):
         """Run a thousand tasks of mixed length; return the simulation."""
         sim = scenarios.Simulation(7, engines=engines, hosts=hosts, slots=4)
         sim.run(7.0, lambda: False)
-        for _ in range(flow_count):
-            sim.add_flow(
+        for number in range(flow_count):
+            flow = sim.add_flow(
                 [
                     flows.Spec(
                         f'a{i}',
@@ -43,6 +43,8 @@ class SharingTest(base.BaseTestCase):
                     for i in range(tasks)
                 ]
             )
+            owner = sim.drivers[number % engines].peer.incarnation
+            sim.base.flows[flow.uuid].owner = owner
         self.assertEqual([], sim.settle(8.0))
         runs = [run for found in sim.ledger.runs.values() for run in found]
         self.assertEqual(flow_count * tasks, len(runs))

@@ -300,6 +300,7 @@ class Dispatch:
                     kind.idempotent,
                     kind.topics,
                     kind.version,
+                    spare=kind not in self._lines,
                 )
                 for kind, count in demand.items()
             ),

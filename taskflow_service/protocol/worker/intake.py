@@ -67,7 +67,8 @@ class Intake:
             self._attach(party, aim, now)
         self._recorded(orders.recorded)
         self._want(party, orders.demand)
-        if not party.demand and orders.seen >= party.lent_in:
+        wants = party.demand or party.spare
+        if not wants and orders.seen >= party.lent_in:
             party.lent = party.lent_backlog = 0
         party.due = party.due or orders.ask
         party.introduce = party.introduce or orders.ask
@@ -103,9 +104,12 @@ class Intake:
         self, party: records.Party, demand: tuple[messages.Demand, ...]
     ) -> None:
         served = [entry for entry in demand if self.serves(entry)]
-        party.demand = sum(entry.count for entry in served)
+        party.spare = sum(entry.count for entry in served if entry.spare)
+        party.demand = sum(entry.count for entry in served) - party.spare
         party.demand_idempotent = sum(
-            entry.count for entry in served if entry.idempotent
+            entry.count
+            for entry in served
+            if entry.idempotent and not entry.spare
         )
         party.implied = 0
 
@@ -283,7 +287,7 @@ class Intake:
         for party in self._book.parties.values():
             if party.queue or party.demand > party.lent:
                 rank = (0, party.served)
-            elif party.implied > party.lent:
+            elif max(party.implied, party.spare) > party.lent:
                 rank = (1, party.served)
             else:
                 continue
@@ -337,7 +341,8 @@ class Intake:
             if now - party.lent_at >= book.timing.heartbeat:
                 party.lent = party.lent_backlog = party.implied = 0
             if book.silent(party, now):
-                party.demand = party.demand_idempotent = party.implied = 0
+                party.demand = party.demand_idempotent = 0
+                party.spare = party.implied = 0
 
     def _start(self, entry: records.Entry, now: Boottime, wall: Wall) -> None:
         book = self._book

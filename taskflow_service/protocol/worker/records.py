@@ -94,7 +94,9 @@ class Party:
     #: What it wants: executes of any kind, and idempotent ones of these.
     demand: int = 0
     demand_idempotent: int = 0
-    #: Outcomes since its last orders: what follows them wants room too.
+    #: Slots that it would take if they are free: for what waits in other
+    #: backlogs, and for what follows its outcomes since its last orders.
+    spare: int = 0
     implied: int = 0
     #: Its credit: windows as of ``taken``, the report and time that said so.
     lent: int = 0
