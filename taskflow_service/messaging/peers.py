@@ -35,6 +35,8 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds between attempts to listen, at most.
 _LONGEST_PAUSE = 10
+#: Seconds that closing waits for a listener to stop.
+_LONGEST_STOP = 3.0
 
 
 class Mailbox:
@@ -109,9 +111,16 @@ class Mailbox:
             self._stop()
 
     def _stop(self) -> None:
+        stopped = threading.Event()
+        self._transport.finish(lambda: self._end(stopped))
+        # With the broker away the listener does not hear of it.
+        stopped.wait(_LONGEST_STOP)
+
+    def _end(self, stopped: threading.Event) -> None:
         try:
             self._server.stop()
-            self._transport.finish(self._server.wait)
+            stopped.set()
+            self._server.wait()
         except Exception:
             LOG.exception('Cannot stop listening as %s', self.address.name)
 

@@ -177,6 +177,7 @@ class Control(control.Control):
                 self.peer.name,
             )
             self.runner.kill()
+            self._keep()
             self._give_up()
         self._look_at_locks(now)
         self._report(now)

@@ -95,6 +95,13 @@ _TASKS = textwrap.dedent("""
             note(path, 'probe')
             return task.NOT_DONE
 
+    class Polite(task.Task):
+        def execute(self, path):
+            note(path, 'start', os.getpid(), task.current().attempt)
+            if task.current().cancellation.wait(120):
+                note(path, 'stopped')
+            task.current().cancellation.raise_if_cancelled()
+
     class Step(task.Task):
         def execute(self, path):
             note(path, 'step', self.name)
@@ -110,6 +117,7 @@ _NAMES = (
     'WaitAgain',
     'WaitDone',
     'WaitNotDone',
+    'Polite',
     'Step',
     'StepAgain',
 )
@@ -426,6 +434,32 @@ class TaskProcessTest(_Case):
         self._await_end()
         self.assertIsNone(self.error)
         self.assertEqual(0, self.program.wait(daemons.DEADLINE))
+
+
+class CutOffTest(_Case):
+    """A worker that cannot know whether it is heard gives itself up."""
+
+    private = True
+
+    def test_it_stops_its_task_and_is_started_again(self) -> None:
+        self._run(
+            linear_flow.Flow('two').add(
+                self.tested.Before('before'), self.tested.Polite('waiting')
+            )
+        )
+        pid = self._pid()
+        server = typing.cast(typing.Any, self.broker.server)
+        server.stop()
+        self.first.await_log(self.program, 'was cut off')
+        self.first.await_log(self.program, 'gives up its worker')
+        daemons.await_ends([pid])
+        self.assertEqual(1, len(self._notes('stopped')))
+        server.start()
+        self._await_end()
+        self.assertIsInstance(self.error, exceptions.WorkerLost)
+        self.assertEqual(1, len(self._notes('start')))
+        # By the process that was started in its place.
+        self.assertEqual(1, len(self._notes('undone')))
 
 
 class EngineLostTest(_Case):
