@@ -75,7 +75,7 @@ def retried(run: Run, retry: int) -> list[int]:
     """Make a retry's region ready for its next try.
 
     The retry itself becomes RETRYING and is to be executed at once. Returns
-    the atoms that were reset to PENDING, a retry after what it controls.
+    the atoms that were reset to PENDING, in the order of definition.
     """
     run.active.pop(retry, None)
     run.state[retry] = states.RETRYING
@@ -83,7 +83,7 @@ def retried(run: Run, retry: int) -> list[int]:
     region = run.plan.region(retry)
     run.moved.append(region)
     reset = []
-    for node in run.plan.retries_last(region[1:]):
+    for node in region[1:]:
         run.remaining[node] = len(run.plan.predecessors[node])
         if run.plan.is_atom(node):
             run.intention[node] = states.EXECUTE

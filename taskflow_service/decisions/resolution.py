@@ -37,7 +37,9 @@ ALL = -1
 def resolve(run: Run, node: int) -> None:
     """Ask the retry around a failed atom, or revert everything."""
     retry = _controller(run, node)
-    if retry == ALL:
+    if run.cancelled:
+        reconsider(run, node)
+    elif retry == ALL:
         revert_all(run, node)
     else:
         run.failures.append(events.Resolve(retry, node))
@@ -74,6 +76,14 @@ def resolved(
             revert_all(run, question.failed)
         else:
             _revert(run, chain[0], False, question.failed)
+
+
+def cancel(run: Run) -> None:
+    """Revert everything, whatever any retry would want."""
+    run.cancelled = True
+    run.failures.clear()
+    if ALL not in run.active:
+        begin_region(run, ALL, False)
 
 
 def revert_all(run: Run, failed: int) -> None:

@@ -51,6 +51,7 @@ class Run:
         'aborted',
         'active',
         'again',
+        'cancelled',
         'complete',
         'controllers',
         'defer_reverts',
@@ -115,6 +116,8 @@ class Run:
         self.complete = False
         #: Nothing more may be started: a revert failed, or resolving is off.
         self.aborted = False
+        #: Everything is being reverted, and no retry is asked any more.
+        self.cancelled = False
 
     # Ready queues. One int orders by priority first, then by when an atom
     # became ready (in waves, as TaskFlow does it: all that one completion

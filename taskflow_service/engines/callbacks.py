@@ -97,6 +97,11 @@ class Controllers:
         """When the next try may begin; None for at once."""
         return self._not_before.get(node)
 
+    def forget(self, node: int) -> None:
+        """Have the time of a retry that is reset begin anew."""
+        self._began.pop(node, None)
+        self._not_before.pop(node, None)
+
     def execute(self, node: int) -> typing.Any:
         """Begin a try; return what its tasks may use."""
         retry = self._retry(node)

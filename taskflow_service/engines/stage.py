@@ -127,6 +127,7 @@ class Stage:
         self.teller.atom_state(retry, states.RETRYING, old=before[retry])
         for node in reset:
             self.record.forget(node)
+            self.controllers.forget(node)
             self.teller.atom_state(node, states.PENDING, old=before[node])
 
     def execute_retry(self, node: int) -> None:

@@ -470,9 +470,7 @@ class Drive:
         self.stage.reconsider = True
         self.limits.cancel_all(str(error))
         if revert:
-            self.run.failures.clear()
-            if resolution.ALL not in self.run.active:
-                resolution.begin_region(self.run, resolution.ALL, False)
+            resolution.cancel(self.run)
         else:
             self.run.aborted = True
         self._touch_moved()

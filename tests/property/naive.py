@@ -195,6 +195,7 @@ class Model:
         self.again = set()
         self.suspending = False
         self.aborted = False
+        self.cancelled = False
 
     # What may happen now
 
@@ -419,6 +420,8 @@ class Model:
 
     def _ask(self, failed):
         retry = self._controller(failed)
+        if self.cancelled:
+            return
         if retry is None:
             self._revert(EVERYTHING, False)
         else:
@@ -479,6 +482,7 @@ class Model:
         if not revert:
             self.aborted = True
             return
+        self.cancelled = True
         self.questions.clear()
         if EVERYTHING not in self.active:
             self._begin(EVERYTHING, False)
