@@ -13,7 +13,8 @@
 
 ``.. pipeline::`` draws the stages that a task goes through, with the rooms of
 the code that do it; a room that is not there fails the build. ``.. sequence::
-turn`` and ``.. sequence:: remote`` draw who talks to whom, in which order.
+turn`` and ``.. sequence:: remote`` draw who talks to whom, in which order;
+``.. topology::`` what runs where.
 """
 
 from __future__ import annotations
@@ -286,7 +287,73 @@ def _words(x: float, y: float, words: str, anchor: str) -> list[str]:
     return [drawing.text(x, y, words, anchor=anchor, size=12)]
 
 
+class Topology(rst.Directive):
+    """Draw what runs where in a deployment."""
+
+    def run(self) -> list[nodes.Node]:
+        return [_topology()]
+
+
+def _topology() -> nodes.Node:
+    service = drawing.Box(
+        8,
+        20,
+        200,
+        96,
+        ['the flow, the engine,', 'its listeners and retries'],
+        fill=PURE,
+        title='your service (any number)',
+    )
+    worker = drawing.Box(
+        492,
+        20,
+        230,
+        96,
+        ['worker processes,', 'task processes in them'],
+        fill=PURE,
+        title='taskflow-worker (any number)',
+    )
+    broker = drawing.Box(
+        280, 44, 140, 48, ['oslo.messaging'], fill=EDGE, title='RabbitMQ'
+    )
+    logbook = drawing.Box(
+        8,
+        180,
+        200,
+        64,
+        ['PostgreSQL, MySQL, MariaDB:', 'states, results, owners'],
+        fill=EDGE,
+        title='database',
+    )
+    kept = drawing.Box(
+        492,
+        180,
+        230,
+        64,
+        ['names and locks,', 'outcomes not delivered'],
+        fill=EDGE,
+        title='state_path (of each host)',
+    )
+    parts = [
+        drawing.line([(212, 60), (278, 60)]),
+        drawing.line([(278, 78), (212, 78)]),
+        drawing.line([(422, 60), (490, 60)]),
+        drawing.line([(490, 78), (422, 78)]),
+        drawing.text(246, 48, 'orders', size=11),
+        drawing.text(246, 92, 'reports', size=11),
+        drawing.line([(108, 118), (108, 178)]),
+        drawing.text(116, 148, 'one commit a turn', anchor='start', size=12),
+        drawing.line([(607, 118), (607, 178)]),
+        drawing.text(
+            350, 250, 'Workers need no database.', colour=drawing.QUIET
+        ),
+    ]
+    parts += [box.draw() for box in (service, worker, broker, logbook, kept)]
+    return drawing.picture(730, 266, parts, 'What runs where')
+
+
 def setup(app: Any) -> dict[str, Any]:
     app.add_directive('pipeline', Pipeline)
     app.add_directive('sequence', SequencePicture)
+    app.add_directive('topology', Topology)
     return {'version': '1', 'parallel_read_safe': True}
