@@ -250,13 +250,11 @@ class Ownership:
         )
 
     def may_speak(self) -> bool:
-        """Whether orders may be sent to workers for the flows driven here."""
-        return self._verified is not None and self.good()
+        """Whether orders may be sent to workers for the flows driven here.
 
-    @property
-    def driving(self) -> bool:
-        """Whether anything in this process drives a flow of this logbook."""
-        return bool(self._driven)
+        Where none is driven there is nothing to be wrong about.
+        """
+        return not self._driven or (self._verified is not None and self.good())
 
     def drives(self, flow_uuid: str) -> bool:
         """Whether something in this process drives a flow."""

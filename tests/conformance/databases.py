@@ -208,6 +208,63 @@ class DatabaseSuite(backends.RowsSuite):
                 [], autogenerate.compare_metadata(context, schema.metadata)
             )
 
+    def test_several_processes_make_the_schema_at_once(self) -> None:
+        with self.backend.engine.begin() as conn:
+            schema.metadata.drop_all(conn)
+            conn.exec_driver_sql(f'DROP TABLE {schema.VERSION_TABLE}')
+        made = [self.make_backend() for _ in range(3)]
+        errors: list[Exception] = []
+
+        def sync(backend: base.Backend) -> None:
+            try:
+                backend.get_connection().upgrade()
+            except Exception as error:
+                errors.append(error)
+
+        threads = [
+            threading.Thread(target=sync, args=(each,)) for each in made
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for each in made:
+            self.addCleanup(each.close)
+        self.assertEqual([], errors)
+        self.test_migrations_make_what_the_models_say()
+
+    def test_units_of_many_threads_share_commits(self) -> None:
+        names = [f'f{number}' for number in range(50)]
+        self.saved_book(*names)
+        self.backend.open_writer().commit([self.change('f0', 0, new_turn=0)])
+        together = threading.Barrier(len(names))
+        lost: list[str] = []
+
+        def commit(name: str) -> None:
+            writer = self.backend.open_writer()
+            together.wait()
+            # One of them gives a flow that is not its own.
+            epoch = 9 if name == 'f7' else 0
+            for turn in range(3):
+                committed = writer.commit([self.change(name, turn, epoch)])
+                lost.extend(committed.lost)
+
+        threads = [
+            threading.Thread(target=commit, args=(name,)) for name in names
+        ]
+        with statements(self.backend.engine) as seen:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        fences = [each for each in seen if 'turn = ' in each]
+        self.assertLess(len(fences), 100)
+        self.assertEqual(['f7'] * 3, lost)
+        turns = {each.uuid: each.turn for each in self.connection.find_flows()}
+        self.assertEqual(
+            {name: 0 if name == 'f7' else 3 for name in names}, turns
+        )
+
     def test_syncing_again_changes_nothing(self) -> None:
         self.saved_book('f')
         self.connection.upgrade()
@@ -558,10 +615,17 @@ class DatabaseSuite(backends.RowsSuite):
         self.saved_book('f')
         one = self.process('one')
         one.claim('f')
-        one.backend.claims.forget(['f'])  # so that its keeper rests
+        registry = one.backend.claims._registry
+
+        def away(*args: typing.Any) -> typing.NoReturn:
+            raise exceptions.StorageOutage('away')
+
+        registry.renew = away
         one.clock.advance(LEASE - 1)
         self.assertFalse(one.backend.claims.good())
         self.assertFalse(one.backend.claims.may_speak())
+        one.backend.claims.forget(['f'])
+        self.assertTrue(one.backend.claims.may_speak())
 
     def test_two_backends_of_a_process_do_not_take_from_each_other(
         self,

@@ -55,13 +55,17 @@ OwnershipFactory = Callable[[owners.Registry], ownership.Ownership]
 #: The file under ``state_path`` where no database is configured.
 FILE_NAME = 'logbook.sqlite'
 
-#: Options of TaskFlow's dictionary, and oslo.db's words for them.
+#: Options of the dictionary (TaskFlow's first), and oslo.db's words for them.
 _OPTIONS = {
     'idle_timeout': 'connection_recycle_time',
     'max_pool_size': 'max_pool_size',
     'max_overflow': 'max_overflow',
     'pool_timeout': 'pool_timeout',
     'mysql_sql_mode': 'mysql_sql_mode',
+    'mysql_wsrep_sync_wait': 'mysql_wsrep_sync_wait',
+    'connection_debug': 'connection_debug',
+    'connection_trace': 'connection_trace',
+    'connection_parameters': 'connection_parameters',
 }
 _DEFAULTS = {'mysql_sql_mode': 'TRADITIONAL'}
 
@@ -318,8 +322,7 @@ class SQLAlchemyBackend(base.Backend):
 
     def may_speak(self) -> bool:
         """Whether this process is sure to own the flows that it claimed."""
-        claims = self.claims
-        return not claims.driving or claims.may_speak()
+        return self.claims.may_speak()
 
     def release(self, claim: unit.Claim) -> None:
         """Give up a flow whose last change did not release it."""

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 import contextlib
 import functools
 import pathlib
+import threading
 
 import alembic.command
 import alembic.config
@@ -30,6 +31,7 @@ from taskflow_service.persistence.backends.sqlalchemy import dialects
 from taskflow_service.persistence.backends.sqlalchemy import schema
 
 _SCRIPTS = pathlib.Path(__file__).parent / 'alembic'
+_alembic = threading.Lock()
 _LOCK = 'tfs_migration'
 #: Seconds to wait for another process's migration.
 _LOCK_TIMEOUT = 300
@@ -104,7 +106,8 @@ def db_sync(conn: sa.Connection | sa.Engine, revision: str = 'head') -> None:
             db_sync(opened.execution_options(**{dialects.WRITES: True}))
         return
     config = _config()
-    with conn.begin():
+    # alembic keeps what it works on in globals.
+    with _alembic, conn.begin():
         with _locked(conn):
             if not is_known(version(conn)):
                 check(conn)
