@@ -22,7 +22,6 @@ touches the flow.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Iterable
 import logging
 import random
@@ -278,7 +277,7 @@ class Drive:
         while not run.aborted:
             question = run.take_question()
             if question is not None:
-                self._guarded(self._answer, question)
+                self._ask(question)
             elif not run.controllers or self.suspending:
                 break
             else:
@@ -294,15 +293,22 @@ class Drive:
                 self.record.dirty.update(filter(self.plan.is_atom, region))
         self.run.moved.clear()
 
-    def _guarded(self, call: Callable[..., object], *args: typing.Any) -> None:
-        """Call user code; what it raises ends the run."""
+    def _ask(self, question: events.Question) -> None:
+        """Ask user code; what it raises ends the run."""
         try:
-            call(*args)
+            self._answer(question)
         except Exception:
             failure = ft.Failure()
+            who = (
+                f'retry {self.plan.name_of(question.retry)!r}'
+                if isinstance(question, events.Resolve)
+                else f'a decider of {self.plan.name_of(question.node)!r}'
+            )
             LOG.error(
-                'Flow %s cannot go on: %s',
+                'Flow %r (%s) cannot go on, because %s failed: %s',
+                self.flow_name,
                 self.flow_uuid,
+                who,
                 failure.pformat(traceback=True),
             )
             self.stage.fatal.append(failure)

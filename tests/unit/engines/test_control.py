@@ -245,7 +245,7 @@ class DeadlineTest(base.BaseTestCase):
         engine = hands.load(chain(hands.Say('a')), script)
         at = engine.clock.now() + 90
         engine.options['deadline'] = datetime.datetime.fromtimestamp(
-            at, datetime.timezone.utc
+            at, datetime.UTC
         )
         self.assertRaises(exceptions.DeadlineExceeded, engine.run)
         self.assertEqual(90, engine.clock.monotonic())
