@@ -29,6 +29,7 @@ extensions = [
     'cliff.sphinxext',
     'floors_table',
     'pictures',
+    'protocol_rules',
     'source_names',
     'state_machines',
 ]
