@@ -34,6 +34,6 @@ The bus's side, after every batch of messages and at least once a second::
 
 What follows for an atom from an end is the table in ``turn``; who may speak
 for a flow is judged in ``ownership``; ``peers`` takes what workers say and
-judges their silence, ``orders`` places work and builds messages; ``records``
-is what they share.
+judges their silence, ``waiting`` places work, ``balance`` moves it between
+workers, ``orders`` builds messages; ``records`` is what they share.
 """

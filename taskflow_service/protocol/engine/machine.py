@@ -25,6 +25,7 @@ from taskflow_service.protocol.engine import orders
 from taskflow_service.protocol.engine import ownership
 from taskflow_service.protocol.engine import peers
 from taskflow_service.protocol.engine import records
+from taskflow_service.protocol.engine import waiting
 from taskflow_service.protocol.engine.records import Phase
 
 
@@ -60,8 +61,9 @@ class Engine:
         self._owner = ownership.Unowned() if owner is None else owner
         self._link = link.Link(timing, now)
         self._peers = peers.Peers(me, timing, self._link)
-        self._dispatch = orders.Dispatch(
-            me, timing, self._peers, self._owner, new_id, max_size // 2
+        self._waiting = waiting.Waiting(me, timing, self._peers, new_id)
+        self._sending = orders.Sending(
+            me, self._peers, self._waiting, self._owner, max_size // 2
         )
         self._ticked = now
         #: Set by the shell while the database is out: deadlines wait.
@@ -88,14 +90,14 @@ class Engine:
         cast = self._link.tick(now, self._peers.doubtful)
         judging = self._link.good and not self.outage
         self._peers.tick(now)
-        self._dispatch.tick(now, elapsed, judging)
-        return Tick(cast, self._dispatch.who(now))
+        self._waiting.tick(now, elapsed, judging)
+        return Tick(cast, self._waiting.who(now))
 
     def renewed(self, began: Boottime, claims: int | None) -> bool:
         """Take a renewal of the owner lease; see ``ownership``."""
         verify = self._owner.renewed(began, claims)
         if verify:
-            self._dispatch.doubt()
+            self._sending.doubt()
         return verify
 
     def doubt(self) -> None:
@@ -104,7 +106,7 @@ class Engine:
         For a shell that verifies by other means than :meth:`renewed`; the
         works whose orders are held back count as lost, and go out again.
         """
-        self._dispatch.doubt()
+        self._sending.doubt()
 
     def verified(self, claims: int) -> None:
         """Take note that the flows were read; :meth:`forget` came before."""
@@ -130,20 +132,20 @@ class Engine:
         call (after any report).
         """
         for work in works:
-            self._dispatch.wait(work)
-        return self._dispatch.place(now)
+            self._waiting.wait(work)
+        return self._waiting.place(now)
 
     def start(self, works: Iterable[records.Work], now: Boottime) -> None:
         """Send placed work, with its ``request``; RUNNING is committed."""
-        self._dispatch.start(works, now)
+        self._waiting.start(works, now)
 
     def release(self, works: Iterable[records.Work]) -> None:
         """Give back the room of placed work that was not committed."""
-        self._dispatch.release(works)
+        self._waiting.release(works)
 
     def withdraw(self, work: records.Work) -> bool:
         """Take waiting work out of its line; False if it does not wait."""
-        return self._dispatch.withdraw(work)
+        return self._waiting.withdraw(work)
 
     def attach(
         self, work: records.Work, worker: messages.Peer, now: Boottime
@@ -201,7 +203,7 @@ class Engine:
         """Drop work and outcomes of flows that another process owns."""
         for work in works:
             if work.phase is Phase.WAITING:
-                self._dispatch.withdraw(work)
+                self._waiting.withdraw(work)
             self._peers.detach(work)
             work.phase = Phase.CLOSED
         for request_uuid in request_uuids:
@@ -211,13 +213,13 @@ class Engine:
 
     def due(self, now: Boottime) -> list[messages.Peer]:
         """List the workers to which orders should go."""
-        return self._dispatch.due(now)
+        return self._sending.due(now)
 
     def orders(
         self, incarnation: str, now: Boottime
     ) -> messages.Orders | None:
         """Build the orders for a worker, as late as possible."""
-        return self._dispatch.orders(incarnation, now)
+        return self._sending.orders(incarnation, now)
 
     def may_send(self, built: messages.Orders, now: Boottime) -> bool:
         """Say whether orders may go out as built; else ``harmless()``.
@@ -225,7 +227,7 @@ class Engine:
         Ask right before the send, in the thread that sends: it may have
         waited for long.
         """
-        return self._dispatch.may_send(built, now)
+        return self._sending.may_send(built, now)
 
     # What can be seen
 
@@ -241,7 +243,7 @@ class Engine:
 
     def reason(self, work: records.Work, now: Boottime) -> str:
         """Say in one line why work has no place."""
-        return self._dispatch.reason(work, now)
+        return self._waiting.reason(work, now)
 
     def workers(self) -> list[records.Peer]:
         """List the workers that are known."""

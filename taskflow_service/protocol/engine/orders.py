@@ -9,230 +9,48 @@
 #    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 #    License for the specific language governing permissions and limitations
 #    under the License.
-"""What an engine sends: where work goes, and the orders that carry it.
+"""What an engine sends.
 
-Ready work waits by kind until a worker's credit has room for it.  Placing
-reserves that room and decides where; only what was committed after that is
-ever sent.  Orders are built as late as possible, so that whatever became
-ready while a send was in flight goes out together.
+Orders are built as late as possible, so that whatever became ready while a
+send was in flight goes out together; and what only a proven owner may send is
+held back, here and at the very last, while ownership is in doubt.
 """
 
 from __future__ import annotations
 
-import collections
-from collections.abc import Callable
-from collections.abc import Iterable
 import dataclasses
-import heapq
 
 from taskflow_service.clock import Boottime
-from taskflow_service.protocol import link
 from taskflow_service.protocol import messages
-from taskflow_service.protocol.engine import balance
 from taskflow_service.protocol.engine import ownership
 from taskflow_service.protocol.engine import peers
 from taskflow_service.protocol.engine import records
+from taskflow_service.protocol.engine import waiting
 from taskflow_service.protocol.engine.records import Charge
-from taskflow_service.protocol.engine.records import Phase
 
-#: Looking for workers backs off from one to so many seconds; that is also
-#: how often it is done while those that are known are busy.
-MAX_SEARCH = 30.0
-#: Credit that nobody needs is given back after so many seconds.
-DECLINE_AFTER = 0.5
 #: So many outcomes to acknowledge are worth a message of their own.
 MANY_RECORDED = 256
 
 
-@dataclasses.dataclass(slots=True)
-class Line:
-    """The work of one kind that waits for a place."""
-
-    works: collections.deque[records.Work] = dataclasses.field(
-        default_factory=collections.deque
-    )
-    #: Seconds without any live worker that serves this kind.
-    starved: float = 0.0
-
-
-class Dispatch:
-    """Waiting and outgoing work; part of an Engine."""
+class Sending:
+    """Builds orders; part of an Engine."""
 
     def __init__(
         self,
         me: messages.Peer,
-        timing: link.Timing,
         known: peers.Peers,
+        ready: waiting.Waiting,
         owner: ownership.Ownership,
-        new_id: Callable[[], str],
         max_size: int,
     ) -> None:
         self._me = me
-        self._timing = timing
         self._peers = known
+        self._waiting = ready
         self._owner = owner
-        self._new_id = new_id
         self._max_size = max_size
         self._seq = 0
         #: Orders up to this seq were built under ownership now in doubt.
         self._barrier = 0
-        self._lines: dict[records.Kind, Line] = {}
-        self._balance = balance.Balance(known)
-        self._search_at: Boottime = records.NEVER
-        self._search_wait = 1.0
-        #: Whether some kind has no live worker at all.
-        self._urgent = False
-        self._who = 0
-
-    # Waiting and placing
-
-    def wait(self, work: records.Work) -> None:
-        """Put ready work in line."""
-        line = self._lines.get(work.kind)
-        if line is None:
-            line = self._lines[work.kind] = Line()
-        work.phase = Phase.WAITING
-        work.base = line.starved
-        line.works.append(work)
-
-    def withdraw(self, work: records.Work) -> bool:
-        """Take work out of its line; False if it is not there."""
-        line = self._lines.get(work.kind)
-        if line is None or work not in line.works:
-            return False
-        line.works.remove(work)
-        self._tidy(work.kind)
-        return True
-
-    def _tidy(self, kind: records.Kind) -> None:
-        if not self._lines[kind].works:
-            del self._lines[kind]
-
-    def place(self, now: Boottime) -> list[records.Work]:
-        """Give places to what waits, as far as there is room."""
-        placed: list[records.Work] = []
-        for kind in list(self._lines):
-            if kind.extra:
-                self._place_extras(kind, placed, now)
-            else:
-                self._place_executes(kind, placed, now)
-            self._tidy(kind)
-        self._balance.recall(now)
-        return placed
-
-    def _capable(
-        self, kind: records.Kind, now: Boottime
-    ) -> list[records.Peer]:
-        return [
-            peer
-            for peer in self._peers.known.values()
-            if peer.serves(kind) and self._peers.live(peer, now)
-        ]
-
-    def _place_executes(
-        self, kind: records.Kind, placed: list[records.Work], now: Boottime
-    ) -> None:
-        works = self._lines[kind].works
-        # A little less than the worker reckons with: it must not lapse
-        # there while the orders are on their way.
-        valid = now - self._timing.heartbeat * 0.8
-        able = [p for p in self._capable(kind, now) if p.credit_at > valid]
-        windows = [Charge.SLOT]
-        if kind.idempotent:
-            windows.append(Charge.BACKLOG)
-        for window in windows:
-            heap = [
-                (peer.load, index, peer.room(window))
-                for index, peer in enumerate(able)
-                if peer.room(window) > 0
-            ]
-            heapq.heapify(heap)
-            while works and heap:
-                _load, index, room = heap[0]
-                peer = able[index]
-                work = works.popleft()
-                self._reserve(work, peer, window)
-                placed.append(work)
-                if room > 1:
-                    heapq.heapreplace(heap, (peer.load, index, room - 1))
-                else:
-                    heapq.heappop(heap)
-
-    def _place_extras(
-        self, kind: records.Kind, placed: list[records.Work], now: Boottime
-    ) -> None:
-        works = self._lines[kind].works
-        able = sorted(self._capable(kind, now), key=lambda peer: peer.load)
-        for peer in able:
-            if not works:
-                break
-            if peer.extras:
-                continue
-            if now - peer.heard >= self._timing.heartbeat:
-                # Its grant would be old on arrival.
-                if now - peer.asked_at >= 1.0:
-                    peer.ask = True
-                    peer.asked_at = now
-                continue
-            # Where a request was lost it may still run, unless that is
-            # known; asking there whether it was done is the last resort.
-            alone = len(able) == 1 and not peer.superseded
-            work = next(
-                (
-                    work
-                    for work in works
-                    if alone or work.avoid != peer.peer.incarnation
-                ),
-                None,
-            )
-            if work is not None:
-                works.remove(work)
-                self._reserve(work, peer, Charge.NOTHING)
-                placed.append(work)
-
-    def _reserve(
-        self, work: records.Work, peer: records.Peer, charge: Charge
-    ) -> None:
-        work.phase = Phase.PLACED
-        work.request_uuid = self._new_id()
-        work.grant = peer.number
-        work.charge = charge
-        work.seq = None
-        work.state = work.started = work.progress = None
-        self._peers.adopt(work, peer)
-        if charge is not Charge.NOTHING:
-            peer.reserved[charge] += 1
-
-    def release(self, works: Iterable[records.Work]) -> None:
-        """Give back the room of placed work that was not committed."""
-        for work in works:
-            self._peers.detach(work)
-            work.phase = Phase.WAITING
-            work.peer = None
-
-    def start(self, works: Iterable[records.Work], now: Boottime) -> None:
-        """Send placed work on its way; it is committed."""
-        for work in works:
-            peer = work.peer
-            if peer is None or work.phase is not Phase.PLACED:
-                continue
-            work.phase = Phase.OPEN
-            work.since = now
-            if peer.dead or peer.draining:
-                self._peers.close(work, messages.End.HANDED_BACK)
-            else:
-                peer.unsent.append(work)
-
-    # Orders
-
-    def _demand(self, peer: records.Peer) -> dict[records.Kind, int]:
-        demand = {
-            kind: len(line.works)
-            for kind, line in self._lines.items()
-            if line.works and peer.serves(kind)
-        }
-        spare = self._balance.spare.get(peer.peer.incarnation)
-        return demand if spare is None else spare | demand
 
     def due(self, now: Boottime) -> list[messages.Peer]:
         """List the workers to which orders should go."""
@@ -256,7 +74,9 @@ class Dispatch:
             peer.draining or len(peer.recorded) >= MANY_RECORDED
         ):
             return any(seq is None for seq in peer.recorded.values())
-        return any(kind not in peer.told for kind in self._demand(peer))
+        return any(
+            kind not in peer.told for kind in self._waiting.demand(peer)
+        )
 
     def orders(
         self, incarnation: str, now: Boottime
@@ -266,7 +86,7 @@ class Dispatch:
         binding = self._owner.may_bind(now)
         if peer is None or not self._due(peer, binding):
             return None
-        demand = self._demand(peer)
+        demand = self._waiting.demand(peer)
         if not (
             demand
             or peer.open
@@ -293,17 +113,7 @@ class Dispatch:
             else (),
             attach=self._say(peer.attaches) if binding else (),
             recorded=self._say_recorded(peer),
-            demand=tuple(
-                messages.Demand(
-                    kind.task,
-                    count,
-                    kind.idempotent,
-                    kind.topics,
-                    kind.version,
-                    spare=kind not in self._lines,
-                )
-                for kind, count in demand.items()
-            ),
+            demand=self._waiting.demands(peer),
             ask=peer.ask,
         )
         peer.told = frozenset(demand)
@@ -371,94 +181,3 @@ class Dispatch:
         return not orders.binding or (
             orders.seq > self._barrier and self._owner.may_bind(now)
         )
-
-    # Time
-
-    def tick(self, now: Boottime, elapsed: float, judging: bool) -> None:
-        """Let time pass for what waits, and give back unused credit."""
-        for kind, line in list(self._lines.items()):
-            if judging and not self._capable(kind, now):
-                line.starved += elapsed
-                self._expire(kind, line, now)
-        self._balance.tick(now, self._lines)
-        for peer in self._peers.known.values():
-            unused = max(peer.room(Charge.SLOT), peer.room(Charge.BACKLOG))
-            age = now - peer.credit_at
-            if (
-                unused > 0
-                and DECLINE_AFTER <= age < self._timing.heartbeat
-                and not self._demand(peer)
-            ):
-                peer.credit[:] = [0, 0]
-                peer.decline = True
-
-    def _expire(self, kind: records.Kind, line: Line, now: Boottime) -> None:
-        expired = [
-            work
-            for work in line.works
-            if work.start_timeout is not None
-            and line.starved - work.base >= work.start_timeout
-        ]
-        for work in expired:
-            line.works.remove(work)
-            work.phase = Phase.CLOSED
-            self._peers.events.append(
-                records.Expired(work, self.reason(work, now))
-            )
-        self._tidy(kind)
-
-    def who(self, now: Boottime) -> messages.Who | None:
-        """Build a search for workers, if it is time for one."""
-        if not self._lines:
-            return None
-        urgent = not all(self._capable(kind, now) for kind in self._lines)
-        if urgent and not self._urgent:
-            self._search_at = records.NEVER
-            self._search_wait = 1.0
-        self._urgent = urgent
-        if now < self._search_at:
-            return None
-        wait = self._search_wait if urgent else MAX_SEARCH
-        self._search_at = Boottime(now + wait)
-        self._search_wait = min(2 * wait, MAX_SEARCH)
-        self._who += 1
-        return messages.Who(
-            sender=self._me,
-            number=self._who,
-            demand=tuple(
-                messages.Demand(
-                    kind.task,
-                    len(line.works),
-                    kind.idempotent,
-                    kind.topics,
-                    kind.version,
-                )
-                for kind, line in self._lines.items()
-            ),
-        )
-
-    def reason(self, work: records.Work, now: Boottime) -> str:
-        """Say in one line why work has no place."""
-        kind = work.kind
-        able = self._capable(kind, now)
-        if able:
-            return f'all {len(able)} live workers that serve {kind.task} ' + (
-                'are busy with reverts and probes'
-                if kind.extra
-                else 'are busy'
-            )
-        where = ' on topic ' + ' or '.join(kind.topics) if kind.topics else ''
-        offered = {
-            peer.public.tasks[kind.task]
-            for peer in self._peers.known.values()
-            if peer.public is not None
-            and kind.task in peer.public.tasks
-            and not peer.draining
-            and self._peers.live(peer, now)
-        } - {kind.version}
-        if offered and not kind.topics:
-            return (
-                f'no live worker serves {kind.task} in version '
-                f'{kind.version}, only in {", ".join(sorted(offered))}'
-            )
-        return f'no live worker serves {kind.task}{where}'

@@ -81,6 +81,7 @@ class Work:
         'sent',
         'since',
         'base',
+        'starved',
         'state',
         'started',
         'progress',
@@ -115,6 +116,9 @@ class Work:
         self.since = NEVER
         #: How long its kind had been without a worker when it came.
         self.base = 0.0
+        #: How long it waited without one so far: for a new request of the
+        #: same attempt the shell carries it over.
+        self.starved = 0.0
         self.state: messages.State | None = None
         self.started: Wall | None = None
         self.progress: str | None = None

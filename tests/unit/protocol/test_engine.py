@@ -40,7 +40,7 @@ class EngineTest(base.BaseTestCase):
         self.numbers[name] = number
         if number == 1:
             said.setdefault('public', self.public())
-        said.setdefault('taken', self.engine._dispatch._seq)
+        said.setdefault('taken', self.engine._sending._seq)
         self.rig.hear(
             messages.Report(
                 sender=messages.Peer(f'host.{name}', name),
