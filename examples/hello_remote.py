@@ -154,6 +154,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the example; return its exit code."""
     args = parse(argv)
     logging.basicConfig(
+        stream=sys.stdout,
         level=logging.DEBUG if args.debug else logging.WARNING,
         format='%(asctime)s %(levelname)s %(name)s: %(message)s',
     )

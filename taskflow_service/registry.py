@@ -259,8 +259,8 @@ def _by_path(path: str) -> typing.Any:
     except (ImportError, AttributeError, ValueError) as exc:
         raise exceptions.NotFound(
             f'tasks: {path!r} is neither a registered task nor the path of '
-            'a module or a class',
-            exc,
+            f'a module or a class ({exc}); registered are '
+            f'{", ".join(names(Kind.TASK)) or "none"}'
         ) from exc
     return found
 

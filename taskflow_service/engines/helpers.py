@@ -111,12 +111,7 @@ def _engine_class(kind: str, namespace: str, engine: str | None) -> typing.Any:
             f'namespace {ENGINES_NAMESPACE!r}, not of {namespace!r}'
         )
     option = '[engine] type' if engine is None else f'engine={engine!r}'
-    try:
-        return registry.load(registry.Kind.ENGINE, kind, option)
-    except exceptions.NotFound as error:
-        raise exceptions.NotFound(
-            f'Could not find engine {kind!r}', error
-        ) from error
+    return registry.load(registry.Kind.ENGINE, kind, option)
 
 
 def _backend_of(
@@ -204,7 +199,7 @@ def _import_factory(name: str) -> Callable[..., typing.Any]:
             found = getattr(owner, attribute)
         except (ImportError, ValueError, AttributeError):
             raise ImportError(
-                f'Could not import flow factory {name!r}'
+                f'Could not import factory for fully qualified name {name!r}'
             ) from error
     return typing.cast(Callable[..., typing.Any], found)
 
@@ -265,7 +260,7 @@ def flow_from_detail(flow_detail: models.FlowDetail) -> typing.Any:
     except (KeyError, AttributeError, TypeError):
         raise ValueError(
             f'Cannot reconstruct flow {flow_detail.name!r} '
-            f'({flow_detail.uuid}): it holds no factory information'
+            f'({flow_detail.uuid}): no factory information saved.'
         ) from None
     made = _import_factory(factory['name'])
     return made(*factory.get('args', ()), **factory.get('kwargs', {}))
