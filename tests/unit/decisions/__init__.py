@@ -10,4 +10,4 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""The core and the loop around it, by what they cost."""
+"""The pure core: how much it looks at."""
