@@ -200,8 +200,14 @@ class Engine:
         works: Iterable[records.Work],
         request_uuids: Iterable[str] = (),
     ) -> None:
-        """Drop work and outcomes of flows that another process owns."""
+        """Drop work and outcomes of flows that another process owns.
+
+        Orders that are built and not sent yet may hold some of it: they go
+        out as :meth:`may_send` says, without what binds.
+        """
         for work in works:
+            if work.phase is Phase.OPEN and work.request is not None:
+                self._sending.doubt()
             if work.phase is Phase.WAITING:
                 self._waiting.withdraw(work)
             self._peers.detach(work)

@@ -223,6 +223,15 @@ class EngineTest(base.BaseTestCase):
             [(r.request_uuid, r.grant) for r in orders.execute],
         )
 
+    def test_orders_of_a_flow_that_was_lost_do_not_go_out(self):
+        self.report(credit=(1, 0))
+        works = self.rig.want()
+        self.rig.start(works)
+        built = self.rig.say()
+        self.assertTrue(self.engine.may_send(built, self.clock.now))
+        self.engine.forget(works)
+        self.assertFalse(self.engine.may_send(built, self.clock.now))
+
     def test_recorded_rides_on_the_next_orders(self):
         (work,) = self.begin()
         self.report(
