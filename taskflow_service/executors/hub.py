@@ -27,6 +27,7 @@ import os
 import threading
 import time
 import typing
+import weakref
 
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -58,6 +59,9 @@ class Client(typing.Protocol):
     def happened(self, event: records.Event) -> None:
         """Take an event of one's own work; from the control thread."""
 
+    def cut_off(self, seconds: float) -> None:
+        """Take note for how long nothing could be sent; likewise."""
+
 
 class Hub(control.Control):
     """Drives the engine's half of the protocol for all loops."""
@@ -74,6 +78,9 @@ class Hub(control.Control):
         #: Held around every use of the machine.
         self.lock = threading.RLock()
         self._unserved: dict[str, float] = {}
+        #: Those that have work here, and since when nothing can be sent.
+        self.clients: weakref.WeakSet[Client] = weakref.WeakSet()
+        self._cut_off: clock_mod.Boottime | None = None
         self.evidence = evidence_mod.Evidence(self.recorded, self._fetch)
         self.machine = machine.Engine(
             peer,
@@ -171,6 +178,7 @@ class Hub(control.Control):
             events = self.machine.events()
         for event in events:
             self._hand_over(event)
+        self._look_at_link(now)
         with self.lock:
             self._place(())
             self._send_orders(now)
@@ -180,6 +188,21 @@ class Hub(control.Control):
             self._say_who_is_missing(tick.who)
             if not self.sending(_WORKERS):
                 self.send(_WORKERS, tick.who)
+
+    def _look_at_link(self, now: clock_mod.Boottime) -> None:
+        """Tell those whose work waits for how long nothing could be sent.
+
+        An outage moves start deadlines; one that lasts for all of the time
+        that a task may wait ends its waiting, so that nothing waits for
+        ever.
+        """
+        if self.machine.link_good:
+            self._cut_off = None
+            return
+        if self._cut_off is None:
+            self._cut_off = now
+        for client in list(self.clients):
+            self._guarded(client.cut_off, now - self._cut_off)
 
     def _place(self, works: Iterable[records.Work]) -> None:
         for work in self.machine.place(works, self.now()):

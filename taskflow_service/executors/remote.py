@@ -83,6 +83,7 @@ class RemoteExecutor(base.Executor):
             conf.remote.max_message_size,
         )
         self._hub = hub_mod.shared(conf, self.url)
+        self._hub.clients.add(self)
         self._local = threads.ThreadsExecutor(max_workers=max_workers)
         #: What waits for a place, by flow; under the hub's lock.
         self._waiting: dict[str, set[records.Work]] = {}
@@ -228,6 +229,26 @@ class RemoteExecutor(base.Executor):
         elif isinstance(event, records.Counted):
             request = event.work.tag[1]
             self.deliver(base.Outcome(request, None, (base.COUNTED, {})))
+
+    def cut_off(self, seconds: float) -> None:
+        """Give up what may not wait that long for a broker."""
+        hub = self._hub
+        with hub.lock:
+            late = [
+                work
+                for works in self._waiting.values()
+                for work in works
+                if work.start_timeout is not None
+                and seconds >= work.start_timeout
+            ]
+            reason = hub.endpoint.trouble or 'it does not answer'
+            for work in late:
+                if hub.machine.withdraw(work):
+                    self._expired(
+                        records.Expired(
+                            work, f'the message broker is away: {reason}'
+                        )
+                    )
 
     # Placing
 
