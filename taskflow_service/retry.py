@@ -422,7 +422,7 @@ class ForEachBase(Retry):
                 remaining.remove(tried)
         if not remaining:
             raise exceptions.NotFound(
-                f'Retry controller {self.name!r} has no values left to try '
+                f'No elements left for retry controller {self.name!r} to try '
                 f'after {len(history)} tries'
             )
         return remaining[0]

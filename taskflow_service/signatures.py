@@ -435,7 +435,7 @@ def save_as_of(provides: Provides | None) -> SaveAs:
     if isinstance(provides, Set):
         return {name: name for name in provides}
     raise TypeError(
-        f'An atom cannot provide {provides!r}: a string is expected, a list '
+        f'Atom provides {provides!r}: a string is expected, a list '
         'or tuple, or a set'
     )
 

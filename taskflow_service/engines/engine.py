@@ -345,6 +345,10 @@ class Engine(base.Engine):
         yield states.RESUMING
         with self._private_loop() as (loop, drive):
             yield states.SCHEDULING
+            if drive.finished:
+                # As if there had been something to wait for.
+                yield states.WAITING
+                yield states.ANALYZING
             while not drive.finished:
                 yield states.WAITING
                 loop.wait()

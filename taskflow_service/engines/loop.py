@@ -27,6 +27,7 @@ import typing
 
 from taskflow_service import clock as clock_mod
 from taskflow_service import exceptions
+from taskflow_service import storage as storage_mod
 from taskflow_service.engines import commits as commits_mod
 from taskflow_service.engines import inbox as inbox_mod
 from taskflow_service.engines import timers as timers_mod
@@ -56,6 +57,9 @@ class Loadable(typing.Protocol):
 
     @property
     def logbook(self) -> persistence_base.Backend | None: ...
+
+    @property
+    def storage(self) -> storage_mod.Storage: ...
 
     def make_ready(self) -> None: ...
 
@@ -195,8 +199,9 @@ class Loop(Turns):
         self._submissions: dict[Drive, _Submission] = {}
         #: Submitted, not yet begun.
         self._new: set[futures.Future[typing.Any]] = set()
-        #: What arrived for a flow whose user code is running.
-        self._busy: dict[Drive, list[executors_base.Outcome]] = {}
+        #: What arrived for a flow whose user code is running: outcomes, and
+        #: the flow itself where it is to have another turn.
+        self._busy: dict[Drive, list[executors_base.Outcome | Drive]] = {}
         self._pool = futures.ThreadPoolExecutor(
             CALLBACK_THREADS, thread_name_prefix='taskflow-callbacks'
         )
@@ -272,12 +277,11 @@ class Loop(Turns):
                 self._called(item, started)
         for drive, outcomes in moved.items():
             if drive in self._busy:
-                self._busy[drive].extend(outcomes)
+                self._busy[drive].extend(outcomes or [drive])
             elif drive.calls_user_code:
                 self._call(drive, drive.take, outcomes)
             else:
-                drive.take(outcomes)
-                started[drive] = drive.conclude(drive.place())
+                started[drive] = self._advance(drive, drive.take, outcomes)
         self.commit(started)
         for drive in started:
             if drive.teller.staged and drive.error is None:
@@ -293,6 +297,7 @@ class Loop(Turns):
         try:
             if error is not None:
                 raise error
+            self._refuse_twice(engine)
             drive = engine.make_drive(self._executor(engine), self)
         except Exception as raised:
             future.set_exception(raised)
@@ -301,8 +306,28 @@ class Loop(Turns):
         if drive.calls_user_code:
             self._call(drive, drive.begin)
         else:
-            drive.begin()
-            started[drive] = drive.conclude(drive.place())
+            started[drive] = self._advance(drive, drive.begin)
+
+    def _refuse_twice(self, engine: Loadable) -> None:
+        uuid = engine.storage.flow_uuid
+        if uuid in self.drives:
+            raise exceptions.ExecutionFailure(
+                f'Flow {uuid} is running already: it can run only once at a '
+                f'time'
+            )
+
+    @staticmethod
+    def _advance(
+        drive: Drive, part: typing.Any, *args: typing.Any
+    ) -> list[Request]:
+        """Have a flow take its turn here; what fails is its own alone."""
+        try:
+            part(*args)
+            return drive.conclude(drive.place())
+        except Exception as error:
+            LOG.exception('Flow %s cannot go on', drive.flow_uuid)
+            drive.drop(error)
+            return []
 
     def _call(self, drive: Drive, part: typing.Any, *args: typing.Any) -> None:
         """Run a part of a turn that calls user code in the pool."""
@@ -338,14 +363,15 @@ class Loop(Turns):
             started[drive] = []
         elif called.part == drive.conclude:
             started[drive] = called.result
-            for outcome in waiting:
-                self.inbox.put(outcome)
+            for item in waiting:
+                self.inbox.put(item)
         elif drive.finished:
             self._finish(drive)
         elif waiting:
             # What arrived meanwhile is taken first: it may change what is
             # to be started.
-            self._call(drive, drive.take, waiting)
+            outcomes = [item for item in waiting if item is not drive]
+            self._call(drive, drive.take, outcomes)
         elif called.part != drive.teller.committed:
             self._call(drive, drive.conclude, drive.place())
 
@@ -359,10 +385,12 @@ class Loop(Turns):
             future.set_result(None)
 
     def _abandon(self, error: Exception) -> None:
+        """Let go of all flows; those whose user code runs when it is back."""
         for drive in list(self.drives.values()):
-            self.drives.pop(drive.flow_uuid)
             drive.drop(error)
-            self._finish(drive)
+            if drive not in self._busy:
+                del self.drives[drive.flow_uuid]
+                self._finish(drive)
 
     def close(self, wait: bool = True) -> None:
         """End when all flows have ended; ``wait`` blocks until then."""

@@ -159,7 +159,7 @@ class Drive:
         self.storage.turn_thread = threading.get_ident()
         self.teller.listen()
         self.teller.flow_state(states.RUNNING)
-        fresh = not self.record.completed and not any(self.record.attempts)
+        fresh = self.record.untouched
         interrupted = resumption.begin(self.run, fresh)
         self.executor.know(self, self.engine.logbook)
         if interrupted and self.executor.remote:
@@ -261,7 +261,7 @@ class Drive:
         progress = more.pop('progress', None)
         if event == task_mod.EVENT_UPDATE_PROGRESS and progress is not None:
             self.storage.set_task_progress(
-                request.task.name, progress, details=more or None
+                request.task.name, progress, details=more
             )
 
     # Deciding

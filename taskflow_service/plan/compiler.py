@@ -85,7 +85,7 @@ class _Compiler:
         if isinstance(self.root, flow_mod.Flow):
             self._walk(self.root)
         else:
-            self._atom(self.root, -1, -1)
+            self._task(self.root, -1, -1)
         if self.duplicates:
             raise exceptions.Duplicate(
                 f'Atoms with duplicate names found: '
@@ -122,18 +122,24 @@ class _Compiler:
         plan.retry_of.append(retry)
         return node
 
-    def _atom(self, atom: _Item, parent: int, retry: int) -> int:
-        if isinstance(atom, task_mod.Task):
-            kind = Kind.TASK
-            if atom.ignore_failure:
-                self.fallible = True
-        elif isinstance(atom, retry_mod.Retry):
-            kind = Kind.RETRY
-        else:
+    def _task(self, task: _Item, parent: int, retry: int) -> int:
+        if not isinstance(task, task_mod.Task):
             raise TypeError(
-                f'Cannot compile {atom!r} of type {type(atom).__name__} in '
-                f'flow {self.root.name!r}: a flow, task or retry is expected'
+                f'Cannot compile {task!r} of type {type(task).__name__} in '
+                f'flow {self.root.name!r}: a flow or a task is expected'
+                + (
+                    ' (a retry controller is given to a flow as retry=)'
+                    if isinstance(task, retry_mod.Retry)
+                    else ''
+                )
             )
+        if task.ignore_failure:
+            self.fallible = True
+        return self._atom(task, Kind.TASK, parent, retry)
+
+    def _atom(
+        self, atom: atom_mod.Atom, kind: Kind, parent: int, retry: int
+    ) -> int:
         node = self._node(atom, kind, parent, retry)
         plan = self.plan
         name = atom.name
@@ -205,7 +211,7 @@ class _Compiler:
         self.flows.add(id(flow))
         begin = entry = self._pseudo(flow, Kind.BEGIN, parent, retry)
         if flow.retry is not None:
-            entry = self._atom(flow.retry, begin, retry)
+            entry = self._atom(flow.retry, Kind.RETRY, begin, retry)
             retry = entry
             self._edge(begin, entry)
         if isinstance(flow, linear_flow.Flow):
@@ -237,7 +243,7 @@ class _Compiler:
             if isinstance(item, flow_mod.Flow):
                 first, end = yield from self._child(item, begin, retry)
             else:
-                first = end = self._atom(item, begin, retry)
+                first = end = self._task(item, begin, retry)
             self._edge(last, first)
             last = end
         return [last]
@@ -253,7 +259,7 @@ class _Compiler:
             if isinstance(item, flow_mod.Flow):
                 first, end = yield from self._child(item, begin, retry)
             else:
-                first = end = self._atom(item, begin, retry)
+                first = end = self._task(item, begin, retry)
             self._restore(mark)
             self._edge(entry, first)
             leaves.append(end)
@@ -276,7 +282,7 @@ class _Compiler:
             if isinstance(item, flow_mod.Flow):
                 span = yield from self._child(item, begin, retry)
             else:
-                node = self._atom(item, begin, retry)
+                node = self._task(item, begin, retry)
                 span = (node, node)
             self._restore(mark)
             for symbol, node, key in self.provided[provided:]:

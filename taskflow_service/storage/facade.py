@@ -383,13 +383,13 @@ class Storage(lookup.Lookup):
             failure=self.record.failures.get(node),
         )
 
-    def get_retry_histories(
-        self,
-    ) -> Iterator[tuple[str, retry_mod.History]]:
+    def get_retry_histories(self) -> list[tuple[str, retry_mod.History]]:
         """The tries of every retry by name."""
-        for name, node in self.record.index.items():
-            if self.record.is_retry(node):
-                yield name, self.get_retry_history(name)
+        return [
+            (name, self.get_retry_history(name))
+            for name, node in self.record.index.items()
+            if self.record.is_retry(node)
+        ]
 
     def save_retry_failure(
         self, retry_name: str, failed_atom_name: str, failure: ft.Failure

@@ -61,6 +61,20 @@ REQUEST_FIELDS = (
 )
 _NO_REQUEST = (None,) * len(REQUEST_FIELDS)
 
+
+class _Stored:
+    """An atom of which only what is stored is known."""
+
+    save_as: typing.ClassVar[dict[str, typing.Any]] = {}
+    inject = None
+    heard = False
+
+    def __init__(self, detail: models.AtomDetail) -> None:
+        self.name = detail.name
+        self.version = detail.version
+        self.is_retry = isinstance(detail, models.RetryDetail)
+
+
 Pack = typing.Callable[[typing.Any], typing.Any]
 
 
@@ -109,6 +123,8 @@ class Record:
         self.injector_changed = False
         self._views: dict[int, models.AtomDetail] = {}
         self._written_tries: dict[int, int] = {}
+        #: Whether the atoms are those of a plan.
+        self._bound = False
         for atom in detail:
             self._keep(atom)
         detail.attach(self)
@@ -116,8 +132,11 @@ class Record:
     def _keep(self, atom: models.AtomDetail) -> None:
         if atom.name == INJECTOR and isinstance(atom, models.TaskDetail):
             self.injector = atom
-        else:
+        elif self._bound:
             self.strangers[atom.name] = atom
+        else:
+            self._add(_Stored(atom))
+            self._fill(self.index[atom.name], atom)
 
     # Atoms
 
@@ -129,6 +148,7 @@ class Record:
             detail = self.detail(node)
             self.strangers[detail.name] = detail
         size = len(plan)
+        self._bound = True
         self.index = plan.node_of
         self.atoms = plan.items
         self.retries = {
@@ -141,13 +161,33 @@ class Record:
         self.results = [NOTHING] * size
         self.attempts = [0] * size
         self.sequence = [0] * size
-        self._views.clear()
+        self._forget_nodes()
         if self.tracks:
             self.dirty.update(plan.node_of.values())
         for name in list(self.strangers):
             found = plan.node_of.get(name)
             if found is not None:
                 self._fill(found, self.strangers.pop(name))
+
+    def _forget_nodes(self) -> None:
+        """Drop what is kept by node: nodes mean other atoms now."""
+        for column in (
+            self.failures,
+            self.revert_results,
+            self.revert_failures,
+            self.metas,
+            self.uuids,
+            self.versions,
+            self.losses,
+            self.requests,
+            self.times,
+            self.packed,
+            self._views,
+            self._written_tries,
+        ):
+            typing.cast(dict[int, typing.Any], column).clear()
+        self.dirty.clear()
+        self.forgotten.clear()
 
     def reload(self, detail: models.FlowDetail) -> None:
         """Take over what the logbook holds, which is newer."""
@@ -177,11 +217,22 @@ class Record:
         """Return the atom's node; make one if there is none."""
         node = self.index.get(atom.name)
         if node is not None:
+            self._check_kind(atom, node)
+            if isinstance(self.atoms[node], _Stored):
+                self._check_version(atom, self.atoms[node].version)
+                self.atoms[node] = atom
             return node
+        node = self._add(atom)
+        stranger = self.strangers.pop(atom.name, None)
+        if stranger is not None:
+            self._fill(node, stranger)
+        return node
+
+    def _add(self, atom: atom_mod.Atom | _Stored) -> int:
         node = len(self.atoms)
         self.index[atom.name] = node
         self.atoms.append(atom)
-        if isinstance(atom, retry_mod.Retry):
+        if getattr(atom, 'is_retry', isinstance(atom, retry_mod.Retry)):
             self.retries.add(node)
         self.states.append(states.PENDING)
         self.intentions.append(states.EXECUTE)
@@ -189,14 +240,19 @@ class Record:
         self.attempts.append(0)
         self.sequence.append(0)
         self.touch(node)
-        stranger = self.strangers.pop(atom.name, None)
-        if stranger is not None:
-            self._fill(node, stranger)
         return node
 
     def _fill(self, node: int, detail: models.AtomDetail) -> None:
         atom = self.atoms[node]
-        self._check_same(atom, detail)
+        if not isinstance(atom, _Stored):
+            if isinstance(detail, models.RetryDetail) != (
+                node in self.retries
+            ):
+                raise exceptions.Duplicate(
+                    f'Atom {atom.name!r} of flow {self.flow_uuid} is stored '
+                    f'as another kind of atom'
+                )
+            self._check_version(atom, detail.version)
         self.states[node] = detail.state or states.PENDING
         self.intentions[node] = detail.intention
         self.attempts[node] = detail.attempt
@@ -227,21 +283,30 @@ class Record:
             self.results[node] = detail.results
         self.dirty.discard(node)
 
-    def _check_same(self, atom: typing.Any, detail: models.AtomDetail) -> None:
-        if isinstance(atom, retry_mod.Retry) != isinstance(
-            detail, models.RetryDetail
-        ):
+    def _check_kind(self, atom: typing.Any, node: int) -> None:
+        if isinstance(atom, retry_mod.Retry) != (node in self.retries):
             raise exceptions.Duplicate(
-                f'Atom {atom.name!r} of flow {self.flow_uuid} is stored as a '
-                f'{type(detail).__name__}: the two are of different kinds'
+                f'Atom detail {atom.name!r} already exists in flow '
+                f'{self.flow_uuid} as that of another kind of atom'
             )
-        stored = rows.version_text(detail.version)
-        now = rows.version_text(atom.version)
-        if stored and now and stored.split('.')[0] != now.split('.')[0]:
+
+    def _check_version(self, atom: typing.Any, stored: typing.Any) -> None:
+        then, now = rows.version_text(stored), rows.version_text(atom.version)
+        if then and now and then.split('.')[0] != now.split('.')[0]:
             raise exceptions.IncompatibleVersion(
                 f'Atom {atom.name!r} of flow {self.flow_uuid} is stored with '
-                f'version {stored}, which version {now} cannot take over'
+                f'version {then}, which version {now} cannot take over'
             )
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was ever done to any atom."""
+        size = len(self.states)
+        return (
+            not self.completed
+            and self.states.count(states.PENDING) == size
+            and self.intentions.count(states.EXECUTE) == size
+        )
 
     def touch(self, node: int) -> None:
         """Have the row of an atom written."""
@@ -380,7 +445,9 @@ class Record:
     def _show(self, node: int, detail: models.AtomDetail) -> None:
         detail.state = self.states[node]
         detail.intention = self.intentions[node] or states.EXECUTE
-        detail.version = self.versions.get(node, self.atoms[node].version)
+        detail.version = rows.version_text(
+            self.versions.get(node, self.atoms[node].version)
+        )
         result = self.results[node]
         if isinstance(detail, models.RetryDetail):
             detail.results = self.history(node)

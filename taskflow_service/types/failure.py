@@ -105,7 +105,10 @@ class Failure:
             self._causes = tuple(kwargs.pop('causes', ()))
             if kwargs:
                 unknown = ', '.join(sorted(kwargs))
-                raise TypeError(f'A failure has no such parts: {unknown}')
+                raise TypeError(
+                    'Failure.__init__ got unexpected keyword argument(s): '
+                    f'{unknown}'
+                )
             return
         self._exc_info = _checked(
             sys.exc_info() if exc_info is None else exc_info

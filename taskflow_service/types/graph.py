@@ -172,6 +172,10 @@ def merge_graphs(
     ``overlap_detector`` counts what two graphs share, nodes by default.
     Raises ValueError if they share some and that is not allowed.
     """
+    if overlap_detector is not None and not callable(overlap_detector):
+        raise ValueError(
+            f'overlap_detector must be callable, not {overlap_detector!r}'
+        )
     merged: _G = graph.copy()
     count = overlap_detector or _shared_nodes
     for other in graphs:

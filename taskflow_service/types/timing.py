@@ -75,4 +75,10 @@ def convert_to_timeout(
         return value
     if value is None:
         raise ValueError('A timeout is a number of seconds, not None')
-    return Timeout(float(value), event_factory=event_factory)
+    try:
+        seconds = float(value)
+    except TypeError as error:
+        raise ValueError(
+            f'A timeout is a number of seconds, not {value!r}'
+        ) from error
+    return Timeout(seconds, event_factory=event_factory)
