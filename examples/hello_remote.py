@@ -155,7 +155,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     logging.basicConfig(
         stream=sys.stdout,
-        level=logging.DEBUG if args.debug else logging.WARNING,
+        level=logging.DEBUG if args.debug else logging.ERROR,
         format='%(asctime)s %(levelname)s %(name)s: %(message)s',
     )
     logging.getLogger('taskflow_service').setLevel(
