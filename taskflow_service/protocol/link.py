@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from taskflow_service.clock import Boottime
+from taskflow_service import clock
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Link:
     there it calls :meth:`returned`.
     """
 
-    def __init__(self, timing: Timing, now: Boottime) -> None:
+    def __init__(self, timing: Timing, now: clock.Boottime) -> None:
         self._timing = timing
         #: When the last cast that came back was sent.
         self.confirmed = now
@@ -68,8 +68,8 @@ class Link:
         self.graced = now
         self._ticked = now
         self._number = 0
-        self._sent: dict[int, Boottime] = {}
-        self._unanswered: Boottime | None = None
+        self._sent: dict[int, clock.Boottime] = {}
+        self._unanswered: clock.Boottime | None = None
         #: In a gap: the first cast whose return ends it.
         self._gap: int | None = None
 
@@ -78,7 +78,7 @@ class Link:
         """Whether what others do not say means anything."""
         return self._gap is None
 
-    def proven(self, now: Boottime) -> bool:
+    def proven(self, now: clock.Boottime) -> bool:
         """Whether it was good a moment ago, so that others may be judged.
 
         That it is not known to be bad is too little: that takes two
@@ -87,7 +87,7 @@ class Link:
         """
         return self.good and now - self.confirmed < self._timing.heartbeat
 
-    def tick(self, now: Boottime, urgent: bool = False) -> int | None:
+    def tick(self, now: clock.Boottime, urgent: bool = False) -> int | None:
         """Take note of the time; return the number to cast, if one is due.
 
         ``urgent`` is whether somebody waits for a proof.
@@ -114,7 +114,7 @@ class Link:
             self._unanswered = now
         return self._number
 
-    def returned(self, number: int, now: Boottime) -> None:
+    def returned(self, number: int, now: clock.Boottime) -> None:
         """Take note that a cast came back."""
         sent = self._sent.pop(number, None)
         if sent is None or sent < self.confirmed:
@@ -125,4 +125,4 @@ class Link:
         if self._gap is not None and number >= self._gap:
             self._gap = None
             self.resumed = now
-            self.graced = Boottime(now + self._timing.grace)
+            self.graced = clock.Boottime(now + self._timing.grace)

@@ -32,8 +32,6 @@ import typing
 
 from taskflow_service import exceptions
 from taskflow_service.protocol import wire
-from taskflow_service.protocol.wire import Count
-from taskflow_service.protocol.wire import Label
 
 #: The protocol version that this code speaks, and the lowest it accepts.
 VERSION = (1, 0)
@@ -108,8 +106,8 @@ class State(enum.StrEnum):
 class Peer:
     """Who speaks: the name is the address, the incarnation the identity."""
 
-    name: Label
-    incarnation: Label
+    name: wire.Label
+    incarnation: wire.Label
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,22 +119,22 @@ class Request:
     ``deadline`` and ``finish_by`` are wall clock.
     """
 
-    request_uuid: Label
-    flow_uuid: Label
-    atom: Label
+    request_uuid: wire.Label
+    flow_uuid: wire.Label
+    atom: wire.Label
     #: The wire name by which workers register the task.
-    task: Label
+    task: wire.Label
     action: Action = Action.EXECUTE
-    attempt: Count = 1
+    attempt: wire.Count = 1
     #: The epoch of the flow's owner who sends it.
-    epoch: Count = 0
+    epoch: wire.Count = 0
     #: The number of the report whose credit it spends.
-    grant: Count = 0
+    grant: wire.Count = 0
     task_version: str = '1.0'
     flow_name: str | None = None
     #: Which try (round of the nearest retry controller) this is, from 1; a
     #: task's token for other services is made of it.
-    round: Count = 1
+    round: wire.Count = 1
     constructor: str | None = None
     arguments: str | None = None
     result: str | None = None
@@ -147,7 +145,7 @@ class Request:
     run_timeout: float | None = None
     heartbeat_timeout: float | None = None
     cancel_grace: float | None = None
-    memory_limit: Count | None = None
+    memory_limit: wire.Count | None = None
     finish_by: float | None = None
     deadline: float | None = None
 
@@ -172,11 +170,11 @@ class Request:
 class Demand:
     """Ready atoms of one kind that have no place."""
 
-    task: Label
-    count: Count
+    task: wire.Label
+    count: wire.Count
     idempotent: bool = False
     #: Routing labels of which a worker must announce one; empty: any.
-    topics: tuple[Label, ...] = ()
+    topics: tuple[wire.Label, ...] = ()
     task_version: str = '1.0'
     #: It has a place, in the backlog of another worker: a slot is welcome
     #: only if nobody else wants it.
@@ -187,8 +185,8 @@ class Demand:
 class Aim:
     """A request that is spoken of, and the epoch in whose name."""
 
-    request_uuid: Label
-    epoch: Count = 0
+    request_uuid: wire.Label
+    epoch: wire.Count = 0
     reason: str | None = None
 
 
@@ -196,7 +194,7 @@ class Aim:
 class Held:
     """A request that a worker has; ``started`` is wall clock."""
 
-    request_uuid: Label
+    request_uuid: wire.Label
     state: State = State.ACCEPTED
     started: float | None = None
     #: Whether its token has been set.
@@ -209,14 +207,14 @@ class Held:
 class Outcome:
     """How a request ended at its worker; sent until it is recorded."""
 
-    request_uuid: Label
+    request_uuid: wire.Label
     end: End
     #: The encoded result (OK) or failure; None where the end says it all.
     value: str | None = None
     started: float | None = None
     finished: float | None = None
     #: Where to look for its atom, if the request is not open any more.
-    flow_uuid: Label | None = None
+    flow_uuid: wire.Label | None = None
 
     @property
     def size(self) -> int:
@@ -230,23 +228,23 @@ class Public:
 
     #: Task wire names, each with its version.
     tasks: Mapping[str, str]
-    topics: tuple[Label, ...] = ()
-    slots: Count = 0
+    topics: tuple[wire.Label, ...] = ()
+    slots: wire.Count = 0
     draining: bool = False
-    lowest: tuple[Count, Count] = LOWEST
-    highest: tuple[Count, Count] = VERSION
+    lowest: tuple[wire.Count, wire.Count] = LOWEST
+    highest: tuple[wire.Count, wire.Count] = VERSION
     #: Incarnations that are proven dead by a lock file.
-    dead: tuple[Label, ...] = ()
+    dead: tuple[wire.Label, ...] = ()
     #: Requests of the dead whose outcomes were saved and are told here.
-    spooled: tuple[Label, ...] = ()
+    spooled: tuple[wire.Label, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Orphan:
     """A request that a worker holds for an engine that is silent."""
 
-    request_uuid: Label
-    flow_uuid: Label
+    request_uuid: wire.Label
+    flow_uuid: wire.Label
     finished: bool = False
 
 
@@ -256,15 +254,15 @@ class Orders:
 
     sender: Peer
     #: The incarnation it is for; the address alone says only the name.
-    to: Label
-    seq: Count
+    to: wire.Label
+    seq: wire.Count
     #: The highest report number the engine received.
-    seen: Count = 0
+    seen: wire.Count = 0
     execute: tuple[Request, ...] = ()
     cancel: tuple[Aim, ...] = ()
-    recall: tuple[Label, ...] = ()
+    recall: tuple[wire.Label, ...] = ()
     attach: tuple[Aim, ...] = ()
-    recorded: tuple[Label, ...] = ()
+    recorded: tuple[wire.Label, ...] = ()
     demand: tuple[Demand, ...] = ()
     ask: bool = False
 
@@ -290,19 +288,19 @@ class Report:
     """From a worker to one engine: all it has from and for it."""
 
     sender: Peer
-    to: Label
-    number: Count
+    to: wire.Label
+    number: wire.Count
     #: Whether an answer is wanted at once.
     beat: bool = False
     #: The highest seq taken from this engine.
-    taken: Count = 0
+    taken: wire.Count = 0
     #: Whole, finished requests included.
     held: tuple[Held, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
-    handed_back: tuple[Label, ...] = ()
-    disowned: tuple[Label, ...] = ()
+    handed_back: tuple[wire.Label, ...] = ()
+    disowned: tuple[wire.Label, ...] = ()
     #: Executes of any kind, and idempotent ones besides, as of ``taken``.
-    credit: tuple[Count, Count] = (0, 0)
+    credit: tuple[wire.Count, wire.Count] = (0, 0)
     public: Public | None = None
 
     @property
@@ -316,7 +314,7 @@ class Announce:
     """From a worker to every engine."""
 
     sender: Peer
-    number: Count
+    number: wire.Count
     public: Public
     orphans: tuple[Orphan, ...] = ()
 
@@ -331,7 +329,7 @@ class Who:
     """From an engine to every worker: who can take this?"""
 
     sender: Peer
-    number: Count
+    number: wire.Count
     demand: tuple[Demand, ...] = ()
 
     @property

@@ -27,6 +27,7 @@ from taskflow_service.protocol import link
 from taskflow_service.protocol.engine import machine as engine_machine
 from taskflow_service.protocol.engine import ownership
 from taskflow_service.protocol.engine import peers
+from taskflow_service.protocol.engine import records as engine_records
 from taskflow_service.protocol.engine import turn
 from taskflow_service.protocol.messages import End
 from taskflow_service.protocol.worker import fence
@@ -126,7 +127,7 @@ def never_attached(patch: Patch) -> None:
     """A new owner does the work of the last one again."""
 
     def attach(self, work, worker, now):
-        work.phase = engine_machine.Phase.OPEN
+        work.phase = engine_records.Phase.OPEN
         self._peers.adopt(work, self._peers.peer(worker))
         self._peers.close(work, End.DISOWNED)
 

@@ -23,11 +23,10 @@ from __future__ import annotations
 import collections
 from collections.abc import Container
 
-from taskflow_service.clock import Boottime
+from taskflow_service import clock
 from taskflow_service.protocol import messages
 from taskflow_service.protocol.engine import peers
 from taskflow_service.protocol.engine import records
-from taskflow_service.protocol.messages import State
 
 
 class Balance:
@@ -38,7 +37,9 @@ class Balance:
         #: What workers that run low could have, by incarnation and kind.
         self.spare: dict[str, dict[records.Kind, int]] = {}
 
-    def tick(self, now: Boottime, waiting: Container[records.Kind]) -> None:
+    def tick(
+        self, now: clock.Boottime, waiting: Container[records.Kind]
+    ) -> None:
         """Find who runs low, and what waits elsewhere."""
         if not self.spare and not self._peers.open:
             return
@@ -71,7 +72,7 @@ class Balance:
             works = [
                 work
                 for work in peer.open.values()
-                if work.state is State.ACCEPTED
+                if work.state is messages.State.ACCEPTED
                 and work.kind.idempotent
                 and not work.kind.extra
                 and work.kind not in waiting
@@ -80,7 +81,7 @@ class Balance:
                 lines[incarnation] = works
         return lines
 
-    def recall(self, now: Boottime) -> None:
+    def recall(self, now: clock.Boottime) -> None:
         """Recall one request for each slot that was lent for it."""
         if not self.spare:
             return

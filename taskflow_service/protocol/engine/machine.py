@@ -18,7 +18,7 @@ from collections.abc import Iterable
 import dataclasses
 import typing
 
-from taskflow_service.clock import Boottime
+from taskflow_service import clock
 from taskflow_service.protocol import link
 from taskflow_service.protocol import messages
 from taskflow_service.protocol.engine import orders
@@ -26,7 +26,6 @@ from taskflow_service.protocol.engine import ownership
 from taskflow_service.protocol.engine import peers
 from taskflow_service.protocol.engine import records
 from taskflow_service.protocol.engine import waiting
-from taskflow_service.protocol.engine.records import Phase
 
 
 @dataclasses.dataclass(slots=True, frozen=True)
@@ -50,7 +49,7 @@ class Engine:
         self,
         me: messages.Peer,
         timing: link.Timing,
-        now: Boottime,
+        now: clock.Boottime,
         new_id: Callable[[], str],
         *,
         owner: ownership.Ownership | None = None,
@@ -71,7 +70,7 @@ class Engine:
 
     # Events
 
-    def received(self, message: messages.Message, now: Boottime) -> None:
+    def received(self, message: messages.Message, now: clock.Boottime) -> None:
         """Take a message from the bus, whoever it is for."""
         if isinstance(message, messages.Report):
             self._peers.report(message, now)
@@ -80,11 +79,11 @@ class Engine:
         else:
             self._peers.counts['not for engines'] += 1
 
-    def returned(self, number: int, now: Boottime) -> None:
+    def returned(self, number: int, now: clock.Boottime) -> None:
         """Take a cast to oneself that came back."""
         self._link.returned(number, now)
 
-    def tick(self, now: Boottime) -> Tick:
+    def tick(self, now: clock.Boottime) -> Tick:
         """Let time pass; call it at least once a second."""
         elapsed, self._ticked = now - self._ticked, now
         cast = self._link.tick(now, self._peers.doubtful)
@@ -93,7 +92,7 @@ class Engine:
         self._waiting.tick(now, elapsed, judging)
         return Tick(cast, self._waiting.who(now))
 
-    def renewed(self, began: Boottime, claims: int | None) -> bool:
+    def renewed(self, began: clock.Boottime, claims: int | None) -> bool:
         """Take a renewal of the owner lease; see ``ownership``."""
         verify = self._owner.renewed(began, claims)
         if verify:
@@ -122,7 +121,7 @@ class Engine:
     # The loop's side
 
     def place(
-        self, works: Iterable[records.Work], now: Boottime
+        self, works: Iterable[records.Work], now: clock.Boottime
     ) -> list[records.Work]:
         """Put ready work in line, and return all that has a place now.
 
@@ -135,7 +134,9 @@ class Engine:
             self._waiting.wait(work)
         return self._waiting.place(now)
 
-    def start(self, works: Iterable[records.Work], now: Boottime) -> None:
+    def start(
+        self, works: Iterable[records.Work], now: clock.Boottime
+    ) -> None:
         """Send placed work, with its ``request``; RUNNING is committed."""
         self._waiting.start(works, now)
 
@@ -148,14 +149,14 @@ class Engine:
         return self._waiting.withdraw(work)
 
     def attach(
-        self, work: records.Work, worker: messages.Peer, now: Boottime
+        self, work: records.Work, worker: messages.Peer, now: clock.Boottime
     ) -> None:
         """Look for a request of an earlier owner; its end will come.
 
         ``work`` holds the ``request_uuid`` and the epoch of the new owner.
         """
         peer = self._peers.peer(worker)
-        work.phase = Phase.OPEN
+        work.phase = records.Phase.OPEN
         work.since = now
         work.sent = True
         # Whoever asks anew wants to be told anew.
@@ -163,7 +164,7 @@ class Engine:
         self._peers.adopt(work, peer)
         if peer.dead:
             self._peers.bury(peer)
-        if work.phase is Phase.OPEN:
+        if work.phase is records.Phase.OPEN:
             self._peers.ask_after(work)
 
     def fetch(
@@ -177,7 +178,7 @@ class Engine:
 
     def cancel(self, work: records.Work, reason: str) -> None:
         """Make a started request stop; its end still comes."""
-        if work.phase is not Phase.OPEN or work.peer is None:
+        if work.phase is not records.Phase.OPEN or work.peer is None:
             return
         if work.request is not None and not work.sent:
             self._peers.close(work, messages.End.CANCELLED)
@@ -206,28 +207,28 @@ class Engine:
         out as :meth:`may_send` says, without what binds.
         """
         for work in works:
-            if work.phase is Phase.OPEN and work.request is not None:
+            if work.phase is records.Phase.OPEN and work.request is not None:
                 self._sending.doubt()
-            if work.phase is Phase.WAITING:
+            if work.phase is records.Phase.WAITING:
                 self._waiting.withdraw(work)
             self._peers.detach(work)
-            work.phase = Phase.CLOSED
+            work.phase = records.Phase.CLOSED
         for request_uuid in request_uuids:
             self._peers.unrecorded.pop(request_uuid, None)
 
     # The bus's side
 
-    def due(self, now: Boottime) -> list[messages.Peer]:
+    def due(self, now: clock.Boottime) -> list[messages.Peer]:
         """List the workers to which orders should go."""
         return self._sending.due(now)
 
     def orders(
-        self, incarnation: str, now: Boottime
+        self, incarnation: str, now: clock.Boottime
     ) -> messages.Orders | None:
         """Build the orders for a worker, as late as possible."""
         return self._sending.orders(incarnation, now)
 
-    def may_send(self, built: messages.Orders, now: Boottime) -> bool:
+    def may_send(self, built: messages.Orders, now: clock.Boottime) -> bool:
         """Say whether orders may go out as built; else ``harmless()``.
 
         Ask right before the send, in the thread that sends: it may have
@@ -247,7 +248,7 @@ class Engine:
         """How often each kind of bad or useless message came."""
         return self._peers.counts
 
-    def reason(self, work: records.Work, now: Boottime) -> str:
+    def reason(self, work: records.Work, now: clock.Boottime) -> str:
         """Say in one line why work has no place."""
         return self._waiting.reason(work, now)
 

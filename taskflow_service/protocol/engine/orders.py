@@ -20,13 +20,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from taskflow_service.clock import Boottime
+from taskflow_service import clock
 from taskflow_service.protocol import messages
 from taskflow_service.protocol.engine import ownership
 from taskflow_service.protocol.engine import peers
 from taskflow_service.protocol.engine import records
 from taskflow_service.protocol.engine import waiting
-from taskflow_service.protocol.engine.records import Charge
 
 #: So many outcomes to acknowledge are worth a message of their own.
 MANY_RECORDED = 256
@@ -52,7 +51,7 @@ class Sending:
         #: Orders up to this seq were built under ownership now in doubt.
         self._barrier = 0
 
-    def due(self, now: Boottime) -> list[messages.Peer]:
+    def due(self, now: clock.Boottime) -> list[messages.Peer]:
         """List the workers to which orders should go."""
         binding = self._owner.may_bind(now)
         return [
@@ -79,7 +78,7 @@ class Sending:
         )
 
     def orders(
-        self, incarnation: str, now: Boottime
+        self, incarnation: str, now: clock.Boottime
     ) -> messages.Orders | None:
         """Build the orders for a worker; None if there is nothing to say."""
         peer = self._peers.known.get(incarnation)
@@ -135,7 +134,7 @@ class Sending:
                 continue
             if request.grant != work.grant:
                 request = dataclasses.replace(request, grant=work.grant)
-            if work.charge is not Charge.NOTHING:
+            if work.charge is not records.Charge.NOTHING:
                 spent[work.charge] += 1
                 self._peers.unreserve(work)
             work.seq = self._seq
@@ -173,7 +172,7 @@ class Sending:
         """Hold back orders that were built before ownership is verified."""
         self._barrier = self._seq
 
-    def may_send(self, orders: messages.Orders, now: Boottime) -> bool:
+    def may_send(self, orders: messages.Orders, now: clock.Boottime) -> bool:
         """Say, at the last moment, whether orders may go out as built.
 
         May be called from another thread: it only reads.

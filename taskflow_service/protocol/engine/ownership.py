@@ -23,7 +23,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 
-from taskflow_service.clock import Boottime
+from taskflow_service import clock
 
 
 class Ownership:
@@ -32,11 +32,11 @@ class Ownership:
     def __init__(self, lease: float) -> None:
         self._lease = lease
         self._margin = max(1.0, lease / 10)
-        self._renewed: Boottime | None = None
+        self._renewed: clock.Boottime | None = None
         self._seen: int | None = None
         self._verified: int | None = None
 
-    def renewed(self, began: Boottime, claims: int | None) -> bool:
+    def renewed(self, began: clock.Boottime, claims: int | None) -> bool:
         """Take a renewal that succeeded; say whether to verify the flows.
 
         ``began`` is when the renewal was begun, ``claims`` what the row
@@ -56,7 +56,7 @@ class Ownership:
         """
         self._verified = claims
 
-    def may_bind(self, now: Boottime) -> bool:
+    def may_bind(self, now: clock.Boottime) -> bool:
         """Say whether orders that need a proven owner may go out."""
         return (
             self._renewed is not None
@@ -71,7 +71,7 @@ class Unowned(Ownership):
     def __init__(self) -> None:
         super().__init__(0)
 
-    def may_bind(self, now: Boottime) -> bool:
+    def may_bind(self, now: clock.Boottime) -> bool:
         """Say yes: there is nobody else."""
         return True
 
@@ -81,8 +81,8 @@ class Watch:
     """One owner's row, watched from outside; None is a missing row."""
 
     value: typing.Any
-    since: Boottime
-    read: Boottime
+    since: clock.Boottime
+    read: clock.Boottime
 
 
 class Watches:
@@ -93,7 +93,11 @@ class Watches:
         self._watches: dict[str, Watch] = {}
 
     def read(
-        self, owner: str, value: typing.Any, began: Boottime, now: Boottime
+        self,
+        owner: str,
+        value: typing.Any,
+        began: clock.Boottime,
+        now: clock.Boottime,
     ) -> None:
         """Take a good read of an owner's row.
 
@@ -112,7 +116,9 @@ class Watches:
         else:
             watch.read = now
 
-    def silent(self, owner: str, lease: float, now: Boottime) -> Watch | None:
+    def silent(
+        self, owner: str, lease: float, now: clock.Boottime
+    ) -> Watch | None:
         """Return the watch of an owner that was silent for its lease.
 
         The claim must check in its own transaction that the row still holds

@@ -22,14 +22,10 @@ from __future__ import annotations
 import collections
 import math
 
-from taskflow_service.clock import Boottime
-from taskflow_service.clock import Wall
+from taskflow_service import clock
 from taskflow_service.protocol import link
 from taskflow_service.protocol import messages
 from taskflow_service.protocol.engine import records
-from taskflow_service.protocol.engine.records import Phase
-from taskflow_service.protocol.messages import End
-from taskflow_service.protocol.messages import State
 
 #: Incarnations that are remembered as dead.
 MAX_DEAD = 1000
@@ -70,7 +66,7 @@ class Peers:
             found.dead = address.incarnation in self._dead
         return found
 
-    def live(self, peer: records.Peer, now: Boottime) -> bool:
+    def live(self, peer: records.Peer, now: clock.Boottime) -> bool:
         """Say whether new work may go there."""
         return (
             not peer.dead
@@ -80,7 +76,7 @@ class Peers:
 
     # What workers say
 
-    def report(self, report: messages.Report, now: Boottime) -> None:
+    def report(self, report: messages.Report, now: clock.Boottime) -> None:
         """Take a report."""
         if report.to != self._me.incarnation:
             self.counts['for another incarnation'] += 1
@@ -95,10 +91,10 @@ class Peers:
         for outcome in report.outcomes:
             self._outcome(peer, outcome, now)
         for request_uuid in report.handed_back:
-            self.close(self.open.get(request_uuid), End.HANDED_BACK)
+            self.close(self.open.get(request_uuid), messages.End.HANDED_BACK)
         for request_uuid in report.disowned:
             peer.attaches.pop(request_uuid, None)
-            self.close(self.open.get(request_uuid), End.DISOWNED)
+            self.close(self.open.get(request_uuid), messages.End.DISOWNED)
         held = {entry.request_uuid: entry for entry in report.held}
         self._held(peer, held)
         self._unheard(peer, held)
@@ -107,7 +103,9 @@ class Peers:
             self._public(peer, report.public)
         peer.answer = peer.answer or report.beat
 
-    def announce(self, announce: messages.Announce, now: Boottime) -> None:
+    def announce(
+        self, announce: messages.Announce, now: clock.Boottime
+    ) -> None:
         """Take an announcement."""
         peer = self.peer(announce.sender)
         if announce.number <= max(peer.announced, peer.number):
@@ -128,30 +126,33 @@ class Peers:
                 self.events.append(records.Orphaned(orphan, peer.peer))
         self._public(peer, announce.public)
 
-    def _heard(self, peer: records.Peer, now: Boottime) -> None:
+    def _heard(self, peer: records.Peer, now: clock.Boottime) -> None:
         peer.heard = now
         peer.asked = 0
         peer.suspect = False
 
-    def _handed(self, request_uuid: str, now: Boottime) -> bool:
+    def _handed(self, request_uuid: str, now: clock.Boottime) -> bool:
         """Say whether the shell has this outcome and may still store it."""
         handed = self.unrecorded.get(request_uuid)
         return handed is not None and now < handed[1]
 
     def _outcome(
-        self, peer: records.Peer, outcome: messages.Outcome, now: Boottime
+        self,
+        peer: records.Peer,
+        outcome: messages.Outcome,
+        now: clock.Boottime,
     ) -> None:
         request_uuid = outcome.request_uuid
         peer.attaches.pop(request_uuid, None)
         peer.superseded.pop(request_uuid, None)
-        if outcome.end is End.DEAD:
+        if outcome.end is messages.End.DEAD:
             # Said of a request of its predecessor; not kept over there.
-            self.close(self.open.get(request_uuid), End.DEAD)
+            self.close(self.open.get(request_uuid), messages.End.DEAD)
             return
         if self._handed(request_uuid, now) or request_uuid in peer.recorded:
             return
         work = self.open.get(request_uuid)
-        if work is not None and work.phase is Phase.OPEN:
+        if work is not None and work.phase is records.Phase.OPEN:
             # The loop has it now, and keeps it through any outage.
             self.unrecorded[request_uuid] = (peer, math.inf)
             self.close(work, outcome.end, outcome)
@@ -169,13 +170,16 @@ class Peers:
             work = self.open.get(request_uuid)
             if work is None:
                 old = peer.superseded.get(request_uuid)
-                if old is not None and entry.state is not State.FINISHED:
+                if (
+                    old is not None
+                    and entry.state is not messages.State.FINISHED
+                ):
                     # It runs on beside what has replaced it: stop it.
                     self.cancel(old, old.epoch, 'superseded')
                 continue
             work.state = entry.state
             if entry.started is not None and work.started is None:
-                work.started = Wall(entry.started)
+                work.started = clock.Wall(entry.started)
                 self.events.append(records.Started(work, work.started))
             if entry.progress is not None and entry.progress != work.progress:
                 work.progress = entry.progress
@@ -213,9 +217,15 @@ class Peers:
                 if pending is peer.attaches:
                     done = entry is not None
                 elif pending is peer.recalls:
-                    done = entry is None or entry.state is not State.ACCEPTED
+                    done = (
+                        entry is None
+                        or entry.state is not messages.State.ACCEPTED
+                    )
                 elif entry is not None:
-                    done = entry.cancelled or entry.state is State.FINISHED
+                    done = (
+                        entry.cancelled
+                        or entry.state is messages.State.FINISHED
+                    )
                 else:
                     # If it is open, "disowned" was said, and got lost.
                     done = request_uuid not in peer.open
@@ -256,7 +266,7 @@ class Peers:
             )
 
     def _credit(
-        self, peer: records.Peer, credit: tuple[int, int], now: Boottime
+        self, peer: records.Peer, credit: tuple[int, int], now: clock.Boottime
     ) -> None:
         peer.credit[:] = credit
         peer.credit_at = now
@@ -279,11 +289,11 @@ class Peers:
     def bury(self, peer: records.Peer) -> None:
         """Close what a dead worker had, but for what it left on disk."""
         for work in list(peer.open.values()):
-            if work.phase is not Phase.OPEN:
+            if work.phase is not records.Phase.OPEN:
                 continue
             heir = self._spooled.get(work.request_uuid)
             if heir is None:
-                self.close(work, End.DEAD)
+                self.close(work, messages.End.DEAD)
             else:
                 self._move(work, heir)
         for work in peer.superseded.values():
@@ -292,7 +302,7 @@ class Peers:
 
     def _move(self, work: records.Work, peer: records.Peer) -> None:
         """Look for a request where it is said to be now, and attach it."""
-        if work.phase is not Phase.OPEN or work.peer is None:
+        if work.phase is not records.Phase.OPEN or work.peer is None:
             return
         self.detach(work)
         self.adopt(work, peer)
@@ -333,21 +343,24 @@ class Peers:
     def close(
         self,
         work: records.Work | None,
-        end: End,
+        end: messages.End,
         outcome: messages.Outcome | None = None,
     ) -> None:
         """End a request; the first end counts, whatever comes after."""
-        if work is None or work.phase is not Phase.OPEN:
+        if work is None or work.phase is not records.Phase.OPEN:
             return
         self.detach(work)
-        work.phase = Phase.CLOSED
-        if end in (End.SUSPECT, End.LOST) and work.peer is not None:
+        work.phase = records.Phase.CLOSED
+        if (
+            end in (messages.End.SUSPECT, messages.End.LOST)
+            and work.peer is not None
+        ):
             work.peer.superseded[work.request_uuid] = work
         self.events.append(records.Ended(work, end, outcome))
 
     # Silence
 
-    def tick(self, now: Boottime) -> None:
+    def tick(self, now: clock.Boottime) -> None:
         """Judge who is silent; only while one's own link is good."""
         if not self._link.good:
             return
@@ -367,13 +380,13 @@ class Peers:
                 if silence < timing.lease or not proven:
                     continue
                 if silence >= timing.lost_after:
-                    self.close(work, End.LOST)
+                    self.close(work, messages.End.LOST)
                 elif now >= self._link.graced:
                     peer.suspect = True
                     if work.kind.idempotent:
-                        self.close(work, End.SUSPECT)
+                        self.close(work, messages.End.SUSPECT)
 
-    def _ask(self, peer: records.Peer, now: Boottime) -> None:
+    def _ask(self, peer: records.Peer, now: clock.Boottime) -> None:
         """Ask for a sign of life; the second time, after each request."""
         since = min(
             (work.since for work in peer.open.values()), default=records.NEVER
@@ -394,7 +407,7 @@ class Peers:
                 if work.seq is not None:
                     self.ask_after(work)
 
-    def _idle(self, peer: records.Peer, now: Boottime) -> None:
+    def _idle(self, peer: records.Peer, now: clock.Boottime) -> None:
         patience = self._timing.lost_after
         if peer.superseded:
             # It may come back with what has been given up there.

@@ -18,11 +18,10 @@ import dataclasses
 import enum
 import typing
 
-from taskflow_service.clock import Boottime
-from taskflow_service.clock import Wall
+from taskflow_service import clock
 from taskflow_service.protocol import messages
 
-NEVER = Boottime(float('-inf'))
+NEVER = clock.Boottime(float('-inf'))
 
 
 class Phase(enum.Enum):
@@ -120,7 +119,7 @@ class Work:
         #: same attempt the shell carries it over.
         self.starved = 0.0
         self.state: messages.State | None = None
-        self.started: Wall | None = None
+        self.started: clock.Wall | None = None
         self.progress: str | None = None
 
     @property
@@ -142,7 +141,7 @@ class Peer:
     """A worker, as an engine knows it: one per incarnation."""
 
     peer: messages.Peer
-    heard: Boottime = NEVER
+    heard: clock.Boottime = NEVER
     #: The highest report received, and the highest announcement.
     number: int = 0
     announced: int = 0
@@ -151,7 +150,7 @@ class Peer:
     public: messages.Public | None = None
     #: Credit: windows as of ``taken``, and until when they hold.
     credit: list[int] = dataclasses.field(default_factory=lambda: [0, 0])
-    credit_at: Boottime = NEVER
+    credit_at: clock.Boottime = NEVER
     #: What is reserved but not sent, and what was sent in which seq.
     reserved: list[int] = dataclasses.field(default_factory=lambda: [0, 0])
     flights: collections.deque[tuple[int, int, int]] = dataclasses.field(
@@ -178,7 +177,7 @@ class Peer:
     decline: bool = False
     #: How often it was asked since it was last heard.
     asked: int = 0
-    asked_at: Boottime = NEVER
+    asked_at: clock.Boottime = NEVER
     suspect: bool = False
     dead: bool = False
 
@@ -244,7 +243,7 @@ class Started(typing.NamedTuple):
     """A report shows that a request runs; told once."""
 
     work: Work
-    started: Wall
+    started: clock.Wall
 
 
 class Progressed(typing.NamedTuple):

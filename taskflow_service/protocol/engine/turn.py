@@ -19,11 +19,10 @@ from __future__ import annotations
 
 import enum
 
-from taskflow_service.protocol.messages import Action
-from taskflow_service.protocol.messages import End
+from taskflow_service.protocol import messages
 
 #: Ends that mean the worker went down with the request.
-LOSSES = frozenset({End.DEAD, End.LOST, End.FENCED})
+LOSSES = frozenset({messages.End.DEAD, messages.End.LOST, messages.End.FENCED})
 
 
 class Next(enum.Enum):
@@ -41,7 +40,7 @@ class Next(enum.Enum):
     FAIL = 'fail'
 
 
-def counts(end: End) -> bool:
+def counts(end: messages.End) -> bool:
     """Say whether an end is one of an atom's losses.
 
     Suspicion alone is not; it counts when the worker is proven dead later.
@@ -50,8 +49,8 @@ def counts(end: End) -> bool:
 
 
 def after(
-    action: Action,
-    end: End,
+    action: messages.Action,
+    end: messages.End,
     *,
     idempotent: bool,
     probes: bool,
@@ -63,17 +62,17 @@ def after(
     ``probes`` says whether the task has a ``probe()``; ``losses`` counts
     this end, if it is one. Raises nothing, touches nothing.
     """
-    if end in (End.OK, End.FAILED, End.CANCELLED):
+    if end in (messages.End.OK, messages.End.FAILED, messages.End.CANCELLED):
         return Next.RECORD
-    if end in (End.HANDED_BACK, End.DISOWNED):
+    if end in (messages.End.HANDED_BACK, messages.End.DISOWNED):
         return Next.AGAIN
     if losses >= max_losses:
         # A task that kills its workers must not go round for ever.
         return Next.FAIL
-    if action is Action.PROBE:
+    if action is messages.Action.PROBE:
         return Next.PROBE
     if idempotent:
         return Next.RETRY
-    if probes and action is Action.EXECUTE:
+    if probes and action is messages.Action.EXECUTE:
         return Next.PROBE
     return Next.FAIL

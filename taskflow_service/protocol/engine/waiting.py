@@ -23,14 +23,12 @@ from collections.abc import Iterable
 import dataclasses
 import heapq
 
-from taskflow_service.clock import Boottime
+from taskflow_service import clock
 from taskflow_service.protocol import link
 from taskflow_service.protocol import messages
 from taskflow_service.protocol.engine import balance
 from taskflow_service.protocol.engine import peers
 from taskflow_service.protocol.engine import records
-from taskflow_service.protocol.engine.records import Charge
-from taskflow_service.protocol.engine.records import Phase
 
 #: Looking for workers backs off from one to so many seconds; that is also
 #: how often it is done while those that are known are busy.
@@ -66,7 +64,7 @@ class Waiting:
         self._new_id = new_id
         self._lines: dict[records.Kind, Line] = {}
         self._balance = balance.Balance(known)
-        self._search_at: Boottime = records.NEVER
+        self._search_at: clock.Boottime = records.NEVER
         self._search_wait = 1.0
         #: Whether some kind has no live worker at all.
         self._urgent = False
@@ -77,7 +75,7 @@ class Waiting:
         line = self._lines.get(work.kind)
         if line is None:
             line = self._lines[work.kind] = Line()
-        work.phase = Phase.WAITING
+        work.phase = records.Phase.WAITING
         work.base = line.starved
         line.works.append(work)
 
@@ -94,7 +92,7 @@ class Waiting:
         if not self._lines[kind].works:
             del self._lines[kind]
 
-    def place(self, now: Boottime) -> list[records.Work]:
+    def place(self, now: clock.Boottime) -> list[records.Work]:
         """Give places to what waits, as far as there is room."""
         placed: list[records.Work] = []
         for kind in list(self._lines):
@@ -107,7 +105,7 @@ class Waiting:
         return placed
 
     def _capable(
-        self, kind: records.Kind, now: Boottime
+        self, kind: records.Kind, now: clock.Boottime
     ) -> list[records.Peer]:
         return [
             peer
@@ -116,16 +114,19 @@ class Waiting:
         ]
 
     def _place_executes(
-        self, kind: records.Kind, placed: list[records.Work], now: Boottime
+        self,
+        kind: records.Kind,
+        placed: list[records.Work],
+        now: clock.Boottime,
     ) -> None:
         works = self._lines[kind].works
         # A little less than the worker reckons with: it must not lapse
         # there while the orders are on their way.
         valid = now - self._timing.heartbeat * 0.8
         able = [p for p in self._capable(kind, now) if p.credit_at > valid]
-        windows = [Charge.SLOT]
+        windows = [records.Charge.SLOT]
         if kind.idempotent:
-            windows.append(Charge.BACKLOG)
+            windows.append(records.Charge.BACKLOG)
         for window in windows:
             heap = [
                 (peer.load, index, peer.room(window))
@@ -145,7 +146,10 @@ class Waiting:
                     heapq.heappop(heap)
 
     def _place_extras(
-        self, kind: records.Kind, placed: list[records.Work], now: Boottime
+        self,
+        kind: records.Kind,
+        placed: list[records.Work],
+        now: clock.Boottime,
     ) -> None:
         works = self._lines[kind].works
         able = sorted(self._capable(kind, now), key=lambda peer: peer.load)
@@ -173,13 +177,13 @@ class Waiting:
             )
             if work is not None:
                 works.remove(work)
-                self._reserve(work, peer, Charge.NOTHING)
+                self._reserve(work, peer, records.Charge.NOTHING)
                 placed.append(work)
 
     def _reserve(
-        self, work: records.Work, peer: records.Peer, charge: Charge
+        self, work: records.Work, peer: records.Peer, charge: records.Charge
     ) -> None:
-        work.phase = Phase.PLACED
+        work.phase = records.Phase.PLACED
         line = self._lines[work.kind]
         work.starved += line.starved - work.base
         work.request_uuid = self._new_id()
@@ -188,23 +192,25 @@ class Waiting:
         work.seq = None
         work.state = work.started = work.progress = None
         self._peers.adopt(work, peer)
-        if charge is not Charge.NOTHING:
+        if charge is not records.Charge.NOTHING:
             peer.reserved[charge] += 1
 
     def release(self, works: Iterable[records.Work]) -> None:
         """Give back the room of placed work that was not committed."""
         for work in works:
             self._peers.detach(work)
-            work.phase = Phase.WAITING
+            work.phase = records.Phase.WAITING
             work.peer = None
 
-    def start(self, works: Iterable[records.Work], now: Boottime) -> None:
+    def start(
+        self, works: Iterable[records.Work], now: clock.Boottime
+    ) -> None:
         """Send placed work on its way; it is committed."""
         for work in works:
             peer = work.peer
-            if peer is None or work.phase is not Phase.PLACED:
+            if peer is None or work.phase is not records.Phase.PLACED:
                 continue
-            work.phase = Phase.OPEN
+            work.phase = records.Phase.OPEN
             work.since = now
             if peer.dead or peer.draining:
                 self._peers.close(work, messages.End.HANDED_BACK)
@@ -233,7 +239,7 @@ class Waiting:
 
     # Time
 
-    def tick(self, now: Boottime, elapsed: float, judging: bool) -> None:
+    def tick(self, now: clock.Boottime, elapsed: float, judging: bool) -> None:
         """Let time pass for what waits, and give back unused credit."""
         for kind, line in list(self._lines.items()):
             if judging and not self._capable(kind, now):
@@ -241,7 +247,10 @@ class Waiting:
                 self._expire(kind, line, now)
         self._balance.tick(now, self._lines)
         for peer in self._peers.known.values():
-            unused = max(peer.room(Charge.SLOT), peer.room(Charge.BACKLOG))
+            unused = max(
+                peer.room(records.Charge.SLOT),
+                peer.room(records.Charge.BACKLOG),
+            )
             age = now - peer.credit_at
             if (
                 unused > 0
@@ -251,7 +260,9 @@ class Waiting:
                 peer.credit[:] = [0, 0]
                 peer.decline = True
 
-    def _expire(self, kind: records.Kind, line: Line, now: Boottime) -> None:
+    def _expire(
+        self, kind: records.Kind, line: Line, now: clock.Boottime
+    ) -> None:
         expired = [
             work
             for work in line.works
@@ -260,13 +271,13 @@ class Waiting:
         ]
         for work in expired:
             line.works.remove(work)
-            work.phase = Phase.CLOSED
+            work.phase = records.Phase.CLOSED
             self._peers.events.append(
                 records.Expired(work, self.reason(work, now))
             )
         self._tidy(kind)
 
-    def who(self, now: Boottime) -> messages.Who | None:
+    def who(self, now: clock.Boottime) -> messages.Who | None:
         """Build a search for workers, if it is time for one."""
         if not self._lines:
             return None
@@ -278,7 +289,7 @@ class Waiting:
         if now < self._search_at:
             return None
         wait = self._search_wait if urgent else MAX_SEARCH
-        self._search_at = Boottime(now + wait)
+        self._search_at = clock.Boottime(now + wait)
         self._search_wait = min(2 * wait, MAX_SEARCH)
         self._who += 1
         return messages.Who(
@@ -290,7 +301,7 @@ class Waiting:
             ),
         )
 
-    def reason(self, work: records.Work, now: Boottime) -> str:
+    def reason(self, work: records.Work, now: clock.Boottime) -> str:
         """Say in one line why work has no place."""
         kind = work.kind
         able = self._capable(kind, now)

@@ -19,11 +19,10 @@ engine is down, and the work goes on for whoever owns it next.
 
 from __future__ import annotations
 
-from taskflow_service.clock import Boottime
+from taskflow_service import clock
 from taskflow_service.protocol import link
 from taskflow_service.protocol import messages
 from taskflow_service.protocol.worker import records
-from taskflow_service.protocol.worker.records import Phase
 
 REASON = 'fenced: the worker was cut off'
 
@@ -32,7 +31,7 @@ class Fence:
     """Judges the own link; part of a Worker."""
 
     def __init__(
-        self, book: records.Book, own_link: link.Link, now: Boottime
+        self, book: records.Book, own_link: link.Link, now: clock.Boottime
     ) -> None:
         self._book = book
         self._link = own_link
@@ -47,7 +46,7 @@ class Fence:
         if left is not None:
             self._seen = max(self._seen, left)
 
-    def tick(self, now: Boottime) -> bool:
+    def tick(self, now: clock.Boottime) -> bool:
         """Say whether it is now that everything has to end."""
         timing = self._book.timing
         limit = timing.lost_after - timing.margin
@@ -76,7 +75,7 @@ class Fence:
 
     def _unfinished(self) -> bool:
         return any(
-            entry.phase is not Phase.DONE
+            entry.phase is not records.Phase.DONE
             for entry in self._book.requests.values()
         )
 
@@ -84,7 +83,7 @@ class Fence:
         return [
             entry
             for entry in self._book.requests.values()
-            if entry.phase is Phase.RUNNING and not entry.fenced
+            if entry.phase is records.Phase.RUNNING and not entry.fenced
         ]
 
     def _end(self, entries: list[records.Entry]) -> None:

@@ -20,11 +20,9 @@ who does not know what this worker said since.
 
 from __future__ import annotations
 
-from taskflow_service.clock import Boottime
-from taskflow_service.clock import Wall
+from taskflow_service import clock
 from taskflow_service.protocol import messages
 from taskflow_service.protocol.worker import records
-from taskflow_service.protocol.worker.records import Phase
 
 
 class Intake:
@@ -39,7 +37,7 @@ class Intake:
     # Messages
 
     def orders(
-        self, orders: messages.Orders, now: Boottime, wall: Wall
+        self, orders: messages.Orders, now: clock.Boottime, wall: clock.Wall
     ) -> None:
         """Take orders, for this incarnation or for an earlier one."""
         book = self._book
@@ -73,7 +71,7 @@ class Intake:
         party.due = party.due or orders.ask
         party.introduce = party.introduce or orders.ask
 
-    def who(self, who: messages.Who, now: Boottime) -> None:
+    def who(self, who: messages.Who, now: clock.Boottime) -> None:
         """Take note of an engine that looks for room."""
         book = self._book
         if not any(self.serves(demand) for demand in who.demand):
@@ -113,7 +111,9 @@ class Intake:
         )
         party.implied = 0
 
-    def _answer_for(self, orders: messages.Orders, now: Boottime) -> None:
+    def _answer_for(
+        self, orders: messages.Orders, now: clock.Boottime
+    ) -> None:
         """Say what became of requests of an earlier process of this name."""
         book = self._book
         clean = book.predecessors[orders.to]
@@ -147,8 +147,8 @@ class Intake:
         self,
         party: records.Party,
         request: messages.Request,
-        now: Boottime,
-        wall: Wall,
+        now: clock.Boottime,
+        wall: clock.Wall,
     ) -> None:
         book = self._book
         if request.request_uuid in book.requests:
@@ -160,7 +160,7 @@ class Intake:
             request,
             party,
             request.epoch,
-            Phase.QUEUED,
+            records.Phase.QUEUED,
             request.grant,
             book.number,
         )
@@ -177,7 +177,9 @@ class Intake:
         else:
             self._admit(entry, now, wall)
 
-    def _admit(self, entry: records.Entry, now: Boottime, wall: Wall) -> None:
+    def _admit(
+        self, entry: records.Entry, now: clock.Boottime, wall: clock.Wall
+    ) -> None:
         """Find a slot, or a place in the line, for a new execute."""
         book, party = self._book, entry.party
         if party.lent > 0:
@@ -195,7 +197,7 @@ class Intake:
             book.hand_back(entry, now, 'no room')
 
     def _cancel(
-        self, party: records.Party, aim: messages.Aim, now: Boottime
+        self, party: records.Party, aim: messages.Aim, now: clock.Boottime
     ) -> None:
         book = self._book
         entry = book.requests.get(aim.request_uuid)
@@ -206,30 +208,30 @@ class Intake:
             book.counts['older epoch'] += 1
             return
         entry.epoch = aim.epoch
-        if entry.phase is Phase.QUEUED:
+        if entry.phase is records.Phase.QUEUED:
             book.unqueue(entry)
-            entry.phase = Phase.DONE
+            entry.phase = records.Phase.DONE
             entry.outcome = messages.Outcome(
                 entry.request_uuid,
                 messages.End.CANCELLED,
                 flow_uuid=entry.request.flow_uuid,
             )
             entry.party.due = True
-        elif entry.phase is Phase.RUNNING:
+        elif entry.phase is records.Phase.RUNNING:
             entry.cancelled = True
             book.step.cancel.append((entry.request_uuid, aim.reason or ''))
 
     def _recall(
-        self, party: records.Party, request_uuid: str, now: Boottime
+        self, party: records.Party, request_uuid: str, now: clock.Boottime
     ) -> None:
         entry = self._book.requests.get(request_uuid)
         if entry is None:
             self._book.disown(party, request_uuid, now)
-        elif entry.phase is Phase.QUEUED and entry.party is party:
+        elif entry.phase is records.Phase.QUEUED and entry.party is party:
             self._book.hand_back(entry, now, 'recalled')
 
     def _attach(
-        self, party: records.Party, aim: messages.Aim, now: Boottime
+        self, party: records.Party, aim: messages.Aim, now: clock.Boottime
     ) -> None:
         book = self._book
         entry = book.requests.get(aim.request_uuid)
@@ -252,7 +254,7 @@ class Intake:
         book = self._book
         for request_uuid in recorded:
             entry = book.requests.get(request_uuid)
-            if entry is not None and entry.phase is Phase.DONE:
+            if entry is not None and entry.phase is records.Phase.DONE:
                 book.remove(entry)
                 book.step.forget.append(request_uuid)
 
@@ -267,7 +269,7 @@ class Intake:
         lent = sum(party.lent for party in book.parties.values())
         return book.public.slots - len(book.busy) - lent
 
-    def fill(self, now: Boottime, wall: Wall) -> None:
+    def fill(self, now: clock.Boottime, wall: clock.Wall) -> None:
         """Give free slots to what waits here, or lend them; then the line.
 
         In turn by engine, the least recently served first: neither a long
@@ -282,7 +284,7 @@ class Intake:
             self._serve_next(now, wall)
         self._lend_backlog(now)
 
-    def _serve_next(self, now: Boottime, wall: Wall) -> None:
+    def _serve_next(self, now: clock.Boottime, wall: clock.Wall) -> None:
         best = None
         for party in self._book.parties.values():
             if party.queue or party.demand > party.lent:
@@ -303,7 +305,7 @@ class Intake:
         else:
             self._lend(party, 1, 0, now)
 
-    def _lend_backlog(self, now: Boottime) -> None:
+    def _lend_backlog(self, now: clock.Boottime) -> None:
         book = self._book
         wanting = [
             party
@@ -325,7 +327,11 @@ class Intake:
                 self._lend(party, 0, more, now)
 
     def _lend(
-        self, party: records.Party, slots: int, backlog: int, now: Boottime
+        self,
+        party: records.Party,
+        slots: int,
+        backlog: int,
+        now: clock.Boottime,
     ) -> None:
         if not party.lent and not party.lent_backlog:
             # More of what is lent already can wait for the next report.
@@ -334,7 +340,7 @@ class Intake:
         party.lent_backlog += backlog
         party.lent_at = now
 
-    def lapse(self, now: Boottime) -> None:
+    def lapse(self, now: clock.Boottime) -> None:
         """Take back credit that was not spent, and demand of the silent."""
         book = self._book
         for party in book.parties.values():
@@ -344,13 +350,15 @@ class Intake:
                 party.demand = party.demand_idempotent = 0
                 party.spare = party.implied = 0
 
-    def _start(self, entry: records.Entry, now: Boottime, wall: Wall) -> None:
+    def _start(
+        self, entry: records.Entry, now: clock.Boottime, wall: clock.Wall
+    ) -> None:
         book = self._book
         request = entry.request
         if not book.fresh(entry.grant, now):
             book.hand_back(entry, now, 'grant lapsed')
             return
-        entry.phase = Phase.RUNNING
+        entry.phase = records.Phase.RUNNING
         entry.started = wall
         if request.action is messages.Action.EXECUTE:
             book.busy.add(entry.request_uuid)
@@ -358,12 +366,12 @@ class Intake:
             book.extra = entry.request_uuid
         book.step.start.append(request)
 
-    def close(self, now: Boottime) -> None:
+    def close(self, now: clock.Boottime) -> None:
         """Hand back what has not started; start and lend no more."""
         self.closed = True
         book = self._book
         for entry in list(book.requests.values()):
-            if entry.phase is Phase.QUEUED:
+            if entry.phase is records.Phase.QUEUED:
                 book.hand_back(entry, now, 'closed')
         for party in book.parties.values():
             party.lent = party.lent_backlog = 0

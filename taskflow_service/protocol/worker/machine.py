@@ -18,15 +18,13 @@ from collections.abc import Mapping
 import dataclasses
 import typing
 
-from taskflow_service.clock import Boottime
-from taskflow_service.clock import Wall
+from taskflow_service import clock
 from taskflow_service.protocol import link
 from taskflow_service.protocol import messages
 from taskflow_service.protocol.worker import fence
 from taskflow_service.protocol.worker import intake
 from taskflow_service.protocol.worker import records
 from taskflow_service.protocol.worker import reporting
-from taskflow_service.protocol.worker.records import Phase
 
 
 class Worker:
@@ -41,7 +39,7 @@ class Worker:
         me: messages.Peer,
         public: messages.Public,
         timing: link.Timing,
-        now: Boottime,
+        now: clock.Boottime,
         *,
         predecessors: Mapping[str, bool] | None = None,
         spooled: Iterable[records.Spooled] = (),
@@ -58,7 +56,7 @@ class Worker:
                 found.request,
                 self._book.party(found.engine),
                 found.request.epoch,
-                Phase.DONE,
+                records.Phase.DONE,
                 outcome=found.outcome,
             )
         self._spooled = tuple(self._book.requests)
@@ -68,7 +66,7 @@ class Worker:
     # Events
 
     def received(
-        self, message: messages.Message, now: Boottime, wall: Wall
+        self, message: messages.Message, now: clock.Boottime, wall: clock.Wall
     ) -> None:
         """Take a message from the bus, whoever it is for."""
         if isinstance(message, messages.Orders):
@@ -81,7 +79,7 @@ class Worker:
         else:
             self._book.counts['not for workers'] += 1
 
-    def returned(self, number: int, now: Boottime) -> None:
+    def returned(self, number: int, now: clock.Boottime) -> None:
         """Take a cast to oneself that came back."""
         self._link.returned(number, now)
 
@@ -93,7 +91,7 @@ class Worker:
         """
         book = self._book
         entry = book.requests[outcome.request_uuid]
-        entry.phase = Phase.DONE
+        entry.phase = records.Phase.DONE
         end = fence.end_of(entry, outcome)
         entry.outcome = messages.Outcome(
             outcome.request_uuid,
@@ -122,7 +120,7 @@ class Worker:
         message of its own.
         """
         entry = self._book.requests.get(request_uuid)
-        if entry is not None and entry.phase is Phase.RUNNING:
+        if entry is not None and entry.phase is records.Phase.RUNNING:
             entry.progress = progress
 
     def predecessor(self, incarnation: str, clean: bool) -> None:
@@ -145,7 +143,7 @@ class Worker:
         for party in self._book.parties.values():
             party.introduce = True
 
-    def drain(self, now: Boottime) -> None:
+    def drain(self, now: clock.Boottime) -> None:
         """Take nothing more and hand back what has not started."""
         self._draining = True
         self._intake.close(now)
@@ -155,7 +153,7 @@ class Worker:
 
     # Decisions
 
-    def step(self, now: Boottime, wall: Wall) -> records.Step:
+    def step(self, now: clock.Boottime, wall: clock.Wall) -> records.Step:
         """Decide; call it after every batch of events, and each second."""
         book = self._book
         book.step.cast = self._link.tick(now)
@@ -176,12 +174,12 @@ class Worker:
         return self._reporting.due()
 
     def report(
-        self, incarnation: str, now: Boottime
+        self, incarnation: str, now: clock.Boottime
     ) -> messages.Report | None:
         """Build the report for an engine, as late as possible."""
         return self._reporting.report(incarnation, now)
 
-    def announcement(self, now: Boottime) -> messages.Announce | None:
+    def announcement(self, now: clock.Boottime) -> messages.Announce | None:
         """Build what is to be said to all engines, if there is anything."""
         return self._reporting.announcement(now)
 

@@ -22,8 +22,7 @@ import collections
 import dataclasses
 import enum
 
-from taskflow_service.clock import Boottime
-from taskflow_service.clock import Wall
+from taskflow_service import clock
 from taskflow_service.protocol import link
 from taskflow_service.protocol import messages
 
@@ -31,7 +30,7 @@ from taskflow_service.protocol import messages
 BACKLOG_PER_SLOT = 15
 MAX_BACKLOG = 1000
 
-NEVER = Boottime(float('-inf'))
+NEVER = clock.Boottime(float('-inf'))
 
 
 class Phase(enum.Enum):
@@ -66,13 +65,13 @@ class Entry:
     grant: int = 0
     #: Reports above this number list it.
     since: int = 0
-    started: Wall | None = None
+    started: clock.Wall | None = None
     progress: str | None = None
     cancelled: bool = False
     fenced: bool = False
     outcome: messages.Outcome | None = None
     #: When the outcome was last told.
-    told: Boottime = NEVER
+    told: clock.Boottime = NEVER
 
     @property
     def request_uuid(self) -> str:
@@ -85,7 +84,7 @@ class Party:
     """An engine, as a worker knows it: one per incarnation."""
 
     peer: messages.Peer
-    heard: Boottime = NEVER
+    heard: clock.Boottime = NEVER
     #: The highest seq taken; what does not exceed it is dropped.
     taken: int = 0
     #: The highest report it has seen, and the highest ``who`` it sent.
@@ -102,7 +101,7 @@ class Party:
     lent: int = 0
     lent_backlog: int = 0
     lent_in: int = 0
-    lent_at: Boottime = NEVER
+    lent_at: clock.Boottime = NEVER
     #: Its requests that wait for a slot.
     queue: collections.deque[Entry] = dataclasses.field(
         default_factory=collections.deque
@@ -156,9 +155,9 @@ class Book:
         #: Earlier incarnations of this name, and whether each ended clean.
         self.predecessors: dict[str, bool] = {}
         #: Promises never to run a request, with when they were made.
-        self.disowned: dict[str, Boottime] = {}
+        self.disowned: dict[str, clock.Boottime] = {}
         #: When each report left, for one lease (kept in order).
-        self.left: dict[int, Boottime] = {}
+        self.left: dict[int, clock.Boottime] = {}
         self.number = 0
         #: Requests that take a slot; one may do so after its end.
         self.busy: set[str] = set()
@@ -180,12 +179,12 @@ class Book:
             found = self.parties[peer.incarnation] = Party(peer)
         return found
 
-    def fresh(self, grant: int, now: Boottime) -> bool:
+    def fresh(self, grant: int, now: clock.Boottime) -> bool:
         """Say whether a report left less than one lease ago."""
         left = self.left.get(grant)
         return left is not None and now - left < self.timing.lease
 
-    def silent(self, party: Party, now: Boottime) -> bool:
+    def silent(self, party: Party, now: clock.Boottime) -> bool:
         """Say whether an engine was not heard for a lease."""
         return now - party.heard >= self.timing.lease
 
@@ -201,7 +200,7 @@ class Book:
                 if entry in line:
                     line.remove(entry)
 
-    def hand_back(self, entry: Entry, now: Boottime, why: str) -> None:
+    def hand_back(self, entry: Entry, now: clock.Boottime, why: str) -> None:
         """Return a request that has not started; never run it."""
         self.remove(entry)
         self.disowned[entry.request_uuid] = now
@@ -209,13 +208,15 @@ class Book:
         entry.party.due = True
         self.counts[f'handed back: {why}'] += 1
 
-    def disown(self, party: Party, request_uuid: str, now: Boottime) -> None:
+    def disown(
+        self, party: Party, request_uuid: str, now: clock.Boottime
+    ) -> None:
         """Promise never to run a request that is not here."""
         self.disowned[request_uuid] = now
         party.disowned.append(request_uuid)
         party.due = True
 
-    def prune(self, now: Boottime) -> None:
+    def prune(self, now: clock.Boottime) -> None:
         """Drop what is older than a lease, and engines that are gone."""
         lease = self.timing.lease
         for memory in (self.left, self.disowned):

@@ -18,10 +18,9 @@ back or disowned is said once, and is remembered as a promise.
 
 from __future__ import annotations
 
-from taskflow_service.clock import Boottime
+from taskflow_service import clock
 from taskflow_service.protocol import messages
 from taskflow_service.protocol.worker import records
-from taskflow_service.protocol.worker.records import Phase
 
 #: Changes within this many seconds go into one announcement.
 COALESCE = 1.0
@@ -31,24 +30,26 @@ class Reporting:
     """Builds what goes out; part of a Worker."""
 
     def __init__(
-        self, book: records.Book, max_size: int, now: Boottime
+        self, book: records.Book, max_size: int, now: clock.Boottime
     ) -> None:
         self._book = book
         # Room for what frames the outcomes.
         self._max_size = max_size // 2
         self._beat = now
-        self._announced: Boottime = records.NEVER
+        self._announced: clock.Boottime = records.NEVER
         self._orphans: frozenset[str] = frozenset()
         #: Something that everyone should know has changed.
         self.changed = True
 
-    def tick(self, now: Boottime) -> None:
+    def tick(self, now: clock.Boottime) -> None:
         """Make reports due at each heartbeat, to whom was heard lately."""
         book = self._book
         if now < self._beat:
             return
         # Without drift, however coarse the steps.
-        self._beat = max(Boottime(self._beat + book.timing.heartbeat), now)
+        self._beat = max(
+            clock.Boottime(self._beat + book.timing.heartbeat), now
+        )
         for party in book.parties.values():
             if not book.silent(party, now):
                 party.due = party.beat = party.introduce = True
@@ -58,7 +59,7 @@ class Reporting:
         return [p.peer for p in self._book.parties.values() if p.due]
 
     def report(
-        self, incarnation: str, now: Boottime
+        self, incarnation: str, now: clock.Boottime
     ) -> messages.Report | None:
         """Build the report for an engine; None if none is due."""
         book = self._book
@@ -100,7 +101,7 @@ class Reporting:
         return report
 
     def _outcomes(
-        self, party: records.Party, now: Boottime
+        self, party: records.Party, now: clock.Boottime
     ) -> tuple[messages.Outcome, ...]:
         """Pick the outcomes to tell: new ones, and again each heartbeat."""
         heartbeat = self._book.timing.heartbeat
@@ -126,14 +127,14 @@ class Reporting:
             chosen.append(entry.outcome)
         return tuple(chosen)
 
-    def announcement(self, now: Boottime) -> messages.Announce | None:
+    def announcement(self, now: clock.Boottime) -> messages.Announce | None:
         """Build what everyone should know, if it is time to say it."""
         book = self._book
         orphans = [
             messages.Orphan(
                 entry.request_uuid,
                 entry.request.flow_uuid,
-                entry.phase is Phase.DONE,
+                entry.phase is records.Phase.DONE,
             )
             for entry in book.requests.values()
             if book.silent(entry.party, now)
