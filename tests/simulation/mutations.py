@@ -28,6 +28,7 @@ from taskflow_service.protocol.engine import machine as engine_machine
 from taskflow_service.protocol.engine import ownership
 from taskflow_service.protocol.engine import peers
 from taskflow_service.protocol.engine import records as engine_records
+from taskflow_service.protocol.engine import silence
 from taskflow_service.protocol.engine import turn
 from taskflow_service.protocol.messages import End
 from taskflow_service.protocol.worker import fence
@@ -166,16 +167,16 @@ def outcomes_told_once(patch: Patch) -> None:
 
 def silence_means_dead(patch: Patch) -> None:
     """A worker that is silent for a lease is taken for dead."""
-    original = peers.Peers.tick
+    original = silence.Silence.tick
 
     def tick(self, now):
         original(self, now)
-        for peer in list(self.known.values()):
+        for peer in list(self._peers.known.values()):
             if peer.suspect and not peer.dead:
                 for work in list(peer.open.values()):
-                    self.close(work, End.DEAD)
+                    self._peers.close(work, End.DEAD)
 
-    patch(peers.Peers, 'tick', tick)
+    patch(silence.Silence, 'tick', tick)
 
 
 def credit_unbounded(patch: Patch) -> None:

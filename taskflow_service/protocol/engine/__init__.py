@@ -33,7 +33,7 @@ The bus's side, after every batch of messages and at least once a second::
     for event in engine.events():  # see ``records``: Ended, Late, Started ...
 
 What follows for an atom from an end is the table in ``turn``; who may speak
-for a flow is judged in ``ownership``; ``peers`` takes what workers say and
-judges their silence, ``waiting`` places work, ``balance`` moves it between
-workers, ``orders`` builds messages; ``records`` is what they share.
+for a flow is judged in ``ownership``; ``peers`` takes what workers say,
+``silence`` what they do not; ``waiting`` places work, ``balance`` moves it
+between workers, ``orders`` builds messages; ``records`` is what they share.
 """

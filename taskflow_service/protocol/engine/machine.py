@@ -25,6 +25,7 @@ from taskflow_service.protocol.engine import orders
 from taskflow_service.protocol.engine import ownership
 from taskflow_service.protocol.engine import peers
 from taskflow_service.protocol.engine import records
+from taskflow_service.protocol.engine import silence
 from taskflow_service.protocol.engine import waiting
 
 
@@ -59,7 +60,8 @@ class Engine:
         self._timing = timing
         self._owner = ownership.Unowned() if owner is None else owner
         self._link = link.Link(timing, now)
-        self._peers = peers.Peers(me, timing, self._link)
+        self._peers = peers.Peers(me, timing)
+        self._silence = silence.Silence(timing, self._peers, self._link)
         self._waiting = waiting.Waiting(me, timing, self._peers, new_id)
         self._sending = orders.Sending(
             me, self._peers, self._waiting, self._owner, max_size // 2
@@ -86,9 +88,9 @@ class Engine:
     def tick(self, now: clock.Boottime) -> Tick:
         """Let time pass; call it at least once a second."""
         elapsed, self._ticked = now - self._ticked, now
-        cast = self._link.tick(now, self._peers.doubtful)
+        cast = self._link.tick(now, self._silence.doubtful)
         judging = self._link.good and not self.outage
-        self._peers.tick(now)
+        self._silence.tick(now)
         self._waiting.tick(now, elapsed, judging)
         return Tick(cast, self._waiting.who(now))
 

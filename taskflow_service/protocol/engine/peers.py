@@ -9,7 +9,7 @@
 #    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 #    License for the specific language governing permissions and limitations
 #    under the License.
-"""What an engine hears of its workers, and what it makes of silence.
+"""What an engine hears of its workers, and what it has at each.
 
 A report counts only if its number exceeds every one received from that
 incarnation.  An end closes its request at receipt, before anything is
@@ -29,19 +29,14 @@ from taskflow_service.protocol.engine import records
 
 #: Incarnations that are remembered as dead.
 MAX_DEAD = 1000
-#: For so many times ``lost_after`` is remembered what was given up.
-REMEMBERED = 10
 
 
 class Peers:
     """All workers heard of; part of an Engine."""
 
-    def __init__(
-        self, me: messages.Peer, timing: link.Timing, own_link: link.Link
-    ) -> None:
+    def __init__(self, me: messages.Peer, timing: link.Timing) -> None:
         self._me = me
         self._timing = timing
-        self._link = own_link
         self.known: dict[str, records.Peer] = {}
         #: All placed and open work, by request.
         self.open: dict[str, records.Work] = {}
@@ -52,11 +47,9 @@ class Peers:
         self._dead: collections.OrderedDict[str, None] = (
             collections.OrderedDict()
         )
-        self._spooled: dict[str, records.Peer] = {}
+        self.spooled: dict[str, records.Peer] = {}
         self.events: list[records.Event] = []
         self.counts: collections.Counter[str] = collections.Counter()
-        #: Somebody is about to be judged: the own link must be proven.
-        self.doubtful = False
 
     def peer(self, address: messages.Peer) -> records.Peer:
         """Find or make the record of a worker."""
@@ -274,7 +267,7 @@ class Peers:
     def _public(self, peer: records.Peer, public: messages.Public) -> None:
         peer.public = public
         for request_uuid in public.spooled:
-            self._spooled[request_uuid] = peer
+            self.spooled[request_uuid] = peer
         for incarnation in public.dead:
             if incarnation in self._dead:
                 continue
@@ -291,7 +284,7 @@ class Peers:
         for work in list(peer.open.values()):
             if work.phase is not records.Phase.OPEN:
                 continue
-            heir = self._spooled.get(work.request_uuid)
+            heir = self.spooled.get(work.request_uuid)
             if heir is None:
                 self.close(work, messages.End.DEAD)
             else:
@@ -357,64 +350,3 @@ class Peers:
         ):
             work.peer.superseded[work.request_uuid] = work
         self.events.append(records.Ended(work, end, outcome))
-
-    # Silence
-
-    def tick(self, now: clock.Boottime) -> None:
-        """Judge who is silent; only while one's own link is good."""
-        if not self._link.good:
-            return
-        timing = self._timing
-        proven = self._link.proven(now)
-        self.doubtful = False
-        for peer in list(self.known.values()):
-            if peer.recorded or peer.attaches or peer.open:
-                self._ask(peer, now)
-            if not peer.open:
-                self._idle(peer, now)
-                continue
-            for work in list(peer.open.values()):
-                silence = now - max(peer.heard, work.since, self._link.resumed)
-                if silence >= timing.lease - timing.heartbeat:
-                    self.doubtful = True
-                if silence < timing.lease or not proven:
-                    continue
-                if silence >= timing.lost_after:
-                    self.close(work, messages.End.LOST)
-                elif now >= self._link.graced:
-                    peer.suspect = True
-                    if work.kind.idempotent:
-                        self.close(work, messages.End.SUSPECT)
-
-    def _ask(self, peer: records.Peer, now: clock.Boottime) -> None:
-        """Ask for a sign of life; the second time, after each request."""
-        since = min(
-            (work.since for work in peer.open.values()), default=records.NEVER
-        )
-        quiet = now - max(peer.heard, since, peer.asked_at)
-        if quiet < self._timing.heartbeat:
-            return
-        peer.ask = True
-        peer.asked += 1
-        peer.asked_at = now
-        for request_uuid in peer.recorded:
-            peer.recorded[request_uuid] = None
-        for said in peer.attaches.values():
-            said.seq = None
-        if peer.asked > 1:
-            # Whoever has that name now can only answer for what is named.
-            for work in peer.open.values():
-                if work.seq is not None:
-                    self.ask_after(work)
-
-    def _idle(self, peer: records.Peer, now: clock.Boottime) -> None:
-        patience = self._timing.lost_after
-        if peer.superseded:
-            # It may come back with what has been given up there.
-            patience *= REMEMBERED
-        if now - peer.heard < patience:
-            return
-        del self.known[peer.peer.incarnation]
-        for request_uuid, told_by in list(self._spooled.items()):
-            if told_by is peer:
-                del self._spooled[request_uuid]
