@@ -277,7 +277,7 @@ class Loop(Turns):
                 self._called(item, started)
         for drive, outcomes in moved.items():
             if drive in self._busy:
-                self._busy[drive].extend(outcomes or [drive])
+                self._busy[drive] += outcomes or (drive,)
             elif drive.calls_user_code:
                 self._call(drive, drive.take, outcomes)
             else:
