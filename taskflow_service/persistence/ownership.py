@@ -34,6 +34,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from collections.abc import Set
 import enum
 import threading
 import typing
@@ -259,6 +260,11 @@ class Ownership:
     def drives(self, flow_uuid: str) -> bool:
         """Whether something in this process drives a flow."""
         return flow_uuid in self._driven
+
+    def driven(self, flow_uuids: Iterable[str]) -> Set[str]:
+        """Tell which of some flows something in this process drives."""
+        with self._lock:
+            return self._driven.keys() & set(flow_uuids)
 
     # -- claiming --------------------------------------------------------
 

@@ -509,6 +509,26 @@ class DatabaseSuite(backends.RowsSuite):
             self.assertRaises(exceptions.FlowOwned, call, argument)
         self.assertIsNone(self.connection.get_atom_details('t').results)
 
+    def test_a_unit_outside_of_a_run_does_not_touch_an_owned_flow(
+        self,
+    ) -> None:
+        self.saved_book('f', 'g')
+        one, two = self.process('one'), self.process('two')
+        claim = one.claim('f')
+        # What another process read of it when it loaded it.
+        late = self.change('f', claim.turn, claim.epoch, state='PENDING')
+        committed = two.writer.commit([late, self.change('g', 0)])
+        self.assertIsInstance(committed.refused['f'], exceptions.FlowOwned)
+        self.assertEqual('one', committed.refused['f'].owner)
+        self.assertEqual(frozenset(), committed.lost)
+        self.assertEqual(
+            'RUNNING', self.connection.get_flow_details('g').state
+        )
+        self.assertEqual(
+            unit.Committed(),
+            one.writer.commit([self.change('f', claim.turn, claim.epoch)]),
+        )
+
     def test_who_is_proven_dead_is_followed_at_once(self) -> None:
         self.saved_book('f')
         self.process('one').claim('f')

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from collections.abc import Set
 import contextlib
 import functools
 import os
@@ -110,7 +111,9 @@ class SQLAlchemyBackend(base.Backend):
         self._allowed = classes.Allowed(
             registry.allowed_modules(conf_opts or _default_opts())
         )
-        self._desk = desk.Desk(writer.Committer(engine, self._forget))
+        self._desk = desk.Desk(
+            writer.Committer(engine, self._driven, self._forget)
+        )
         self._lock = threading.Lock()
         self._checked = False
         self._anchor: sa.Connection | None = None
@@ -269,6 +272,11 @@ class SQLAlchemyBackend(base.Backend):
         """Make the writer of one loop."""
         self.ready()
         return desk.Writer(self._desk)
+
+    def _driven(self, flow_uuids: Iterable[str]) -> Set[str]:
+        if self._ownership is None:
+            return frozenset()
+        return self._ownership[1].driven(flow_uuids)
 
     def _forget(self, flow_uuids: Iterable[str]) -> None:
         if self._ownership is not None:

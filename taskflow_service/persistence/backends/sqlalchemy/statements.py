@@ -29,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from collections.abc import Set
 import itertools
 import json
 import typing
@@ -102,9 +103,16 @@ class Statements:
     autocommit = False
 
     def apply(
-        self, conn: sa.Connection, changes: Changes, now: float
+        self,
+        conn: sa.Connection,
+        changes: Changes,
+        now: float,
+        driven: Set[str],
     ) -> set[str]:
-        """Write a unit in one transaction; return the flows that passed."""
+        """Write a unit in one transaction; return the flows that passed.
+
+        A flow that is not among the ``driven`` passes only without an owner.
+        """
         raise NotImplementedError
 
     def prepare(self, conn: sa.Connection) -> sa.Connection:
@@ -140,10 +148,14 @@ class _RowByRow(Statements):
         )
 
     def apply(
-        self, conn: sa.Connection, changes: Changes, now: float
+        self,
+        conn: sa.Connection,
+        changes: Changes,
+        now: float,
+        driven: Set[str],
     ) -> set[str]:
         with conn.begin():
-            passed = self._fence(conn, changes, now)
+            passed = self._fence(conn, changes, now, driven)
             if len(passed) < len(changes):
                 changes = [
                     each for each in changes if each.flow_uuid in passed
@@ -156,7 +168,11 @@ class _RowByRow(Statements):
         return passed
 
     def _fence(
-        self, conn: sa.Connection, changes: Changes, now: float
+        self,
+        conn: sa.Connection,
+        changes: Changes,
+        now: float,
+        driven: Set[str],
     ) -> set[str]:
         given = [
             (
@@ -172,6 +188,7 @@ class _RowByRow(Statements):
                 each.flow_uuid,
                 each.epoch,
                 each.turn,
+                each.flow_uuid in driven,
             )
             for each in changes
         ]
@@ -179,7 +196,7 @@ class _RowByRow(Statements):
         if done == len(changes):
             return {each.flow_uuid for each in changes}
         # A turn number belongs to one unit: who has ours now got it here.
-        found = landed(conn, changes)
+        found, _ = landed(conn, changes)
         return {
             each.flow_uuid
             for each in changes
@@ -213,6 +230,7 @@ def _fence_text(mark: str) -> str:
         f' owner = CASE WHEN {mark} THEN NULL ELSE owner END,'
         f' asked = CASE WHEN {mark} THEN NULL ELSE asked END'
         f' WHERE uuid = {mark} AND epoch = {mark} AND turn = {mark}'
+        f' AND (owner IS NULL OR {mark})'
     )
 
 
@@ -283,8 +301,9 @@ class MySQL(_RowByRow):
         " next_action_at DOUBLE PATH '$[4]', ended_at DOUBLE PATH '$[5]',"
         " updated_at DOUBLE PATH '$[6]', released INT PATH '$[7]',"
         " uuid VARCHAR(64) PATH '$[9]', epoch BIGINT PATH '$[10]',"
-        " turn BIGINT PATH '$[11]')) g"
+        " turn BIGINT PATH '$[11]', driven INT PATH '$[12]')) g"
         ' ON f.uuid = g.uuid AND f.epoch = g.epoch AND f.turn = g.turn'
+        ' AND (f.owner IS NULL OR g.driven)'
         ' SET f.turn = g.new_turn, f.state = g.state,'
         ' f.meta = COALESCE(g.meta, f.meta), f.deadline = g.deadline,'
         ' f.next_action_at = g.next_action_at, f.ended_at = g.ended_at,'
@@ -345,8 +364,9 @@ class PostgreSQL(Statements):
         ' FROM json_to_recordset(%(flows)s::json) AS g(uuid text,'
         ' epoch bigint, turn bigint, new_turn bigint, state text, meta text,'
         ' deadline float8, next_action_at float8, ended_at float8,'
-        ' released boolean) WHERE f.uuid = g.uuid AND f.epoch = g.epoch'
-        ' AND f.turn = g.turn RETURNING f.uuid)'
+        ' released boolean, driven boolean) WHERE f.uuid = g.uuid'
+        ' AND f.epoch = g.epoch AND f.turn = g.turn'
+        ' AND (f.owner IS NULL OR g.driven) RETURNING f.uuid)'
     )
 
     def __init__(self) -> None:
@@ -409,18 +429,22 @@ class PostgreSQL(Statements):
         return conn.execution_options(isolation_level='AUTOCOMMIT')
 
     def apply(
-        self, conn: sa.Connection, changes: Changes, now: float
+        self,
+        conn: sa.Connection,
+        changes: Changes,
+        now: float,
+        driven: Set[str],
     ) -> set[str]:
         atoms = _atom_rows(changes)
         tries = _try_rows(changes)
         forgotten = _forgotten(changes)
         total = len(changes) + len(atoms) + len(tries)
         if total <= MAX_ROWS and not forgotten:
-            return self._at_once(conn, changes, atoms, tries, now)
+            return self._at_once(conn, changes, atoms, tries, now, driven)
         conn.exec_driver_sql('BEGIN')
         passed: set[str] = set()
         for chunk in chunks(changes):
-            passed |= self._at_once(conn, chunk, [], [], now)
+            passed |= self._at_once(conn, chunk, [], [], now, driven)
         if len(passed) < len(changes):
             changes = [each for each in changes if each.flow_uuid in passed]
         self.put_atoms(conn, _atom_rows(changes))
@@ -437,6 +461,7 @@ class PostgreSQL(Statements):
         atoms: Sequence[unit.AtomRow],
         tries: Sequence[tuple[typing.Any, ...]],
         now: float,
+        driven: Set[str],
     ) -> set[str]:
         parameters: dict[str, typing.Any] = {
             'now': now,
@@ -453,6 +478,7 @@ class PostgreSQL(Statements):
                         'next_action_at': each.next_action_at,
                         'ended_at': each.ended_at,
                         'released': each.release,
+                        'driven': each.flow_uuid in driven,
                     }
                     for each in changes
                 ]
@@ -491,16 +517,19 @@ def _objects(columns: Sequence[str], rows: Iterable[typing.Any]) -> str:
 
 def landed(
     conn: sa.Connection, changes: Changes
-) -> dict[str, tuple[int, int]]:
-    """Read the epoch and turn of the flows of a unit."""
-    table = schema.flows
+) -> tuple[dict[str, tuple[int, int]], dict[str, str | None]]:
+    """Read the epochs and turns of the flows of a unit, and their owners."""
+    table = schema.flows.c
     found: dict[str, tuple[int, int]] = {}
+    owners: dict[str, str | None] = {}
     for chunk in chunks(each.flow_uuid for each in changes):
-        query = sa.select(table.c.uuid, table.c.epoch, table.c.turn).where(
-            table.c.uuid.in_(chunk)
-        )
-        found.update({row[0]: (row[1], row[2]) for row in conn.execute(query)})
-    return found
+        query = sa.select(
+            table.uuid, table.epoch, table.turn, table.owner
+        ).where(table.uuid.in_(chunk))
+        for uuid, epoch, turn, owner in conn.execute(query):
+            found[uuid] = epoch, turn
+            owners[uuid] = owner
+    return found, owners
 
 
 _STATEMENTS: dict[str, type[Statements]] = {

@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
+from collections.abc import Set
 import contextlib
 import os
 import time
@@ -32,6 +33,7 @@ from oslo_log import log as logging
 import sqlalchemy as sa
 
 from taskflow_service import exceptions
+from taskflow_service.persistence import ownership
 from taskflow_service.persistence import unit
 from taskflow_service.persistence.backends.sqlalchemy import dialects
 from taskflow_service.persistence.backends.sqlalchemy import statements
@@ -54,13 +56,19 @@ _inherited: list[sa.Connection | None] = []
 class Committer:
     """Writes units over one connection that it keeps. Not thread-safe.
 
+    :param driven: tells which of some flows are driven here; the others are
+        written only as long as nobody owns them
     :param ended: told the flows that were released by a unit, or were lost
     """
 
     def __init__(
-        self, engine: sa.Engine, ended: Callable[[Iterable[str]], None]
+        self,
+        engine: sa.Engine,
+        driven: Callable[[Iterable[str]], Set[str]],
+        ended: Callable[[Iterable[str]], None],
     ) -> None:
         self._engine = engine
+        self._driven = driven
         self._ended = ended
         self._statements = statements.of(engine)
         self._conn: sa.Connection | None = None
@@ -132,7 +140,10 @@ class Committer:
         while True:
             try:
                 conn = self._connected()
-                passed = self._statements.apply(conn, changes, time.time())
+                driven = self._driven(each.flow_uuid for each in changes)
+                passed = self._statements.apply(
+                    conn, changes, time.time(), driven
+                )
                 if len(passed) < len(changes):
                     self._resolve(conn, changes, passed, lost, refused)
                 return None
@@ -168,7 +179,7 @@ class Committer:
     ) -> None:
         """Tell apart why flows did not pass: landed before, or lost."""
         held = [each for each in changes if each.flow_uuid not in passed]
-        found = statements.landed(conn, held)
+        found, owners = statements.landed(conn, held)
         if not self._statements.autocommit:
             conn.commit()
         for each in held:
@@ -177,6 +188,11 @@ class Committer:
                 continue
             if at is None or at[0] != each.epoch:
                 lost.add(each.flow_uuid)
+            elif at == (each.epoch, each.turn):
+                # Written outside of a run, while another runs it.
+                refused[each.flow_uuid] = ownership.owned(
+                    each.flow_uuid, owners[each.flow_uuid], None
+                )
             else:
                 refused[each.flow_uuid] = exceptions.StorageFailure(
                     f'Flow {each.flow_uuid} stands at turn {at[1]} of epoch '
