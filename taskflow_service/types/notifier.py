@@ -130,7 +130,9 @@ class Notifier:
     @property
     def heard(self) -> bool:
         """Whether anybody listens, so that an event is worth making."""
-        return bool(self._topics)
+        topics = self._topics
+        # Who listened and went has left an empty list.
+        return bool(topics) and any((*topics.values(),))
 
     def is_registered(
         self,
