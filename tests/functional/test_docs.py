@@ -20,6 +20,7 @@ knows is a failure, so that nobody documents what nobody tries.
 from __future__ import annotations
 
 import configparser
+import contextlib
 import json
 import os
 import pathlib
@@ -76,10 +77,11 @@ class _Shell(fixtures.Fixture):
         )
         try:
             output, _ = process.communicate(timeout=PATIENCE)
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+        finally:
+            # What a script that failed has left in the background.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            raise
         return subprocess.CompletedProcess(script, process.returncode, output)
 
 
