@@ -178,3 +178,16 @@ class Stubborn(task.Task):
     def execute(self) -> None:
         notes.running.release()
         notes.go_on.wait(LONG)
+
+
+class Beat(task.Task):
+    """Gives signs of life, more often than it must."""
+
+    heartbeat_timeout = 1.0
+
+    def execute(self, beats: int) -> None:
+        attempt = typing.cast(task.Attempt, task.current())
+        for number in range(beats):
+            self.update_progress(number / beats)
+            if attempt.cancellation.wait(0.25):
+                attempt.cancellation.raise_if_cancelled()

@@ -117,7 +117,13 @@ class Limits:
     # Tasks
 
     def start(self, request: Request) -> None:
-        """Watch over a request that starts."""
+        """Watch over a request that starts here.
+
+        On a worker the worker does: it knows when the task has started, and
+        hears its signs of life at once.
+        """
+        if request.worker is not None:
+            return
         task = request.task
         if task.run_timeout is not None:
             error = exceptions.RunTimeout(

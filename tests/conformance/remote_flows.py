@@ -32,6 +32,7 @@ from tests import remote
 
 SERVED = (
     remote.Add,
+    remote.Beat,
     remote.Break,
     remote.Quick,
     remote.Unstorable,
@@ -190,4 +191,21 @@ class RemoteFlowSuite:
             engine.cancel(reason='not wanted')
             error = run.exception(timeout=remote.LONG)
         self.test.assertIsInstance(error, exceptions.Cancelled)
+        self.test.assertEqual(states.REVERTED, engine.storage.get_flow_state())
+
+    def test_signs_of_life_are_heard_where_the_task_runs(self) -> None:
+        self.bus.worker(*SERVED)
+        # For longer than its timeout, with no report in between.
+        self._load(remote.Beat(), store={'beats': 8}).run()
+        silent = remote.Wait(name='silent')
+        silent.heartbeat_timeout = 0.5
+        engine = self._load(silent)
+        self.test.assertRaises(exceptions.HeartbeatTimeout, engine.run)
+
+    def test_a_task_that_runs_too_long_is_stopped(self) -> None:
+        self.bus.worker(*SERVED)
+        long = remote.Wait(name='long')
+        long.run_timeout = 0.5
+        engine = self._load(long)
+        self.test.assertRaises(exceptions.RunTimeout, engine.run)
         self.test.assertEqual(states.REVERTED, engine.storage.get_flow_state())
