@@ -124,12 +124,11 @@ def cannot_revert():
 
 
 def nested():
-    return linear_flow.Flow('f').add(
-        unordered_flow.Flow('g').add(Add('a')),
-        graph_flow.Flow('h', retry.AlwaysRevertAll('r')).add(
-            Add('b'), linear_flow.Flow('i').add(hands.Fail('c'))
-        ),
-    )
+    first, last = Add('b'), linear_flow.Flow('i').add(hands.Fail('c'))
+    inner = graph_flow.Flow('h', retry.AlwaysRevertAll('r'))
+    inner.add(last, first).link(first, last)
+    outer = unordered_flow.Flow('g').add(Add('a'))
+    return linear_flow.Flow('f').add(outer, inner)
 
 
 PROGRAMS = (
