@@ -132,7 +132,7 @@ class Notifier:
         """Whether anybody listens, so that an event is worth making."""
         topics = self._topics
         # Who listened and went has left an empty list.
-        return bool(topics) and any((*topics.values(),))
+        return topics is not None and any((*topics.values(),))
 
     def is_registered(
         self,
