@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 from taskflow_service import states
-from taskflow_service.decisions import completion
 from taskflow_service.decisions import events
 from taskflow_service.decisions import resolution
 from taskflow_service.decisions import run as run_mod
@@ -57,9 +56,8 @@ def begin(run: Run, fresh: bool = False) -> list[int]:
 def _restart_retries(run: Run) -> None:
     for node in list(run.plan.atoms()):
         if run.state[node] == states.RETRYING:
-            completion.retried(run, node)
-            run.again.add(node)
-            run.controllers.append((node, events.Turn.EXECUTE))
+            run.intention[node] = states.RETRY
+            run.controllers.append((node, events.Turn.RETRY))
 
 
 def _resume_reverting(run: Run) -> None:
@@ -78,7 +76,9 @@ def _resume_reverting(run: Run) -> None:
             if run.intention[at] in (states.REVERT, states.RETRY):
                 root = at
             at = run.plan.retry_of[at]
-        regions.add(root)
+        # What is RETRYING has reverted, and only wants to be reset.
+        if root == resolution.ALL or run.state[root] != states.RETRYING:
+            regions.add(root)
     if resolution.ALL in regions or all(
         run.intention[node] == states.REVERT for node in run.plan.atoms()
     ):

@@ -246,7 +246,9 @@ class Run:
         if turn is events.Turn.EXECUTE:
             return state == _PENDING and intention == _EXECUTE
         if turn is events.Turn.RETRY:
-            return intention == states.RETRY and not self.undo[node]
+            return intention == states.RETRY and not (
+                self.undo and self.undo[node]
+            )
         return intention == states.REVERT and state in (_SUCCESS, _FAILURE)
 
     # Spreading forward

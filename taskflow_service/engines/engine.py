@@ -83,7 +83,8 @@ class Engine(base.Engine):
         self._plan: plan_mod.Plan | None = None
         self._compilation: export.Compilation | None = None
         self._prepared = False
-        self._validated = False
+        #: What was injected when the arguments were last found complete.
+        self._validated: typing.Any = None
         #: Guards who runs; held only for a moment.
         self._lock = threading.Lock()
         self._running = False
@@ -233,7 +234,8 @@ class Engine(base.Engine):
                 'Can not validate an engine which has not had its storage '
                 'populated'
             )
-        if self._validated:
+        given = self.storage.binding.given
+        if self._validated == given:
             return
         missing: set[str] = set()
         cause: exceptions.MissingDependencies | None = None
@@ -251,7 +253,7 @@ class Engine(base.Engine):
             raise exceptions.MissingDependencies(
                 self._flow, sorted(missing), cause=cause
             )
-        self._validated = True
+        self._validated = given
 
     def _unsatisfied(self, node: int) -> set[str]:
         plan = self.plan

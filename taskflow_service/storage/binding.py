@@ -52,6 +52,16 @@ class Binding:
         self.atom_args: dict[str, dict[str, typing.Any]] = {}
         self.flow_args: dict[str, typing.Any] = {}
 
+    @property
+    def given(self) -> tuple[int, ...]:
+        """Changes whenever something is injected, or taken away."""
+        injector = self.record.injector
+        return (
+            id(injector.results) if injector is not None else 0,
+            len(self.flow_args),
+            sum(map(len, self.atom_args.values())),
+        )
+
     def injected(self, name: str | None) -> list[_Values]:
         """What was injected for an atom, what wins first."""
         found: list[_Values] = []
@@ -125,6 +135,21 @@ class Binding:
                 else:
                     values[arg] = value
         return values, missing
+
+    def visible(self, name: str, symbol: str) -> typing.Any:
+        """What an atom of the plan sees under a symbol, or NOTHING."""
+        node = self.record.index.get(name)
+        if self.plan is None or node is None:
+            return NOTHING
+        atom = self.record.atoms[node]
+        for mapping, candidates in (
+            (atom.rebind, self.plan.arguments[node]),
+            (atom.revert_rebind, self.plan.revert_arguments[node]),
+        ):
+            for known, cell in zip(mapping.values(), candidates, strict=True):
+                if known == symbol:
+                    return self.provided(cell)
+        return NOTHING
 
     def provided(self, cell: plan_mod.Cell | None) -> typing.Any:
         """Take the first candidate that has a value, or NOTHING."""

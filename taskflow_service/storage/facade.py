@@ -291,6 +291,9 @@ class Storage(lookup.Lookup):
         state: str = states.SUCCESS,
     ) -> None:
         """Keep what an execute or revert ended with, and the state."""
+        if atom_name == self.injector_name:
+            self._store(dict(result))
+            return
         node = self._node(atom_name)
         record = self.record
         record.states[node] = state
@@ -345,8 +348,15 @@ class Storage(lookup.Lookup):
         ) from error
 
     def get_execute_failures(self) -> dict[str, ft.Failure]:
-        """The failures of executes by atom name."""
-        return self._named(self.record.failures)
+        """The failures of executes by atom name.
+
+        Among them those of atoms that the flow does not have any more.
+        """
+        failures = self._named(self.record.failures)
+        for name, detail in self.record.strangers.items():
+            if detail.failure is not None:
+                failures[name] = detail.failure
+        return failures
 
     get_failures = get_execute_failures
 
@@ -447,7 +457,11 @@ class Storage(lookup.Lookup):
         stored: dict[str, typing.Any] = {}
         if record.injector is not None:
             stored = record.injector.results or {}
-        stored = {**stored, **values}
+        self._store({**stored, **values})
+
+    def _store(self, stored: dict[str, typing.Any]) -> None:
+        """Replace what was given to all atoms."""
+        record = self.record
         if record.tracks:
             self.pack(stored)
         if record.injector is None:

@@ -156,6 +156,10 @@ class Lookup:
         for source in self.binding.injected(atom_name):
             if symbol in source:
                 return source[symbol]
+        if levels is None and atom_name is not None:
+            found = self.binding.visible(atom_name, symbol)
+            if found is not NOTHING:
+                return found
         sources = self._sources(symbol)
         if levels is not None:
             order = [name for level in levels for name in level]
