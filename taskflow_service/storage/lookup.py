@@ -40,17 +40,20 @@ class Lookup:
         self.record = record
         self.binding = binding
         self._providers: dict[str, list[tuple[int, typing.Any]]] = {}
+        #: Of which atoms, and how many, the providers were looked up.
+        self._index = record.index
         self._provided = 0
         #: Whether values were injected before any atom was known.
         self._store_first = record.injector is not None
 
     def _sources(self, symbol: str) -> list[tuple[int, typing.Any]]:
-        if self._provided != len(self.record.index):
+        index = self.record.index
+        if self._index is not index or self._provided != len(index):
             self._providers.clear()
             for node in self._nodes():
                 for name, key in self.record.atoms[node].save_as.items():
                     self._providers.setdefault(name, []).append((node, key))
-            self._provided = len(self.record.index)
+            self._index, self._provided = index, len(index)
         return self._providers.get(symbol, [])
 
     def _nodes(self) -> Iterable[int]:
