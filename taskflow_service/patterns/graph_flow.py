@@ -41,6 +41,19 @@ _Label = str | None | flow.Meta
 Decider = Callable[..., bool]
 
 
+class Arranged(typing.NamedTuple):
+    """The children of a flow in an order that links allow, and the links.
+
+    The n-th link leads from child ``sources[n]`` to child ``targets[n]``, by
+    their places in ``items``; ``guarded`` are those that have a decider.
+    """
+
+    items: list[flow.Item]
+    sources: list[int]
+    targets: list[int]
+    guarded: list[tuple[int, int, flow.Meta]]
+
+
 class Flow(pattern.Pattern):
     """Executes its children in any order that their links allow.
 
@@ -203,27 +216,29 @@ class Flow(pattern.Pattern):
             not callable
         :raises DependencyFailure: ``u`` already comes after ``v``
         """
-        if u not in self._index:
+        source, target = self._index.get(u), self._index.get(v)
+        if source is None:
             raise ValueError(f"Node '{u}' not found to link from")
-        if v not in self._index:
+        if target is None:
             raise ValueError(f"Node '{v}' not found to link to")
-        if decider is None and decider_depth is not None:
-            raise ValueError('A decider depth requires a decider')
-        if decider is not None and not callable(decider):
+        if decider is None:
+            if decider_depth is not None:
+                raise ValueError('A decider depth requires a decider')
+        elif not callable(decider):
             raise ValueError(f'Decider {decider!r} is not callable')
-        source, target = self._index[u], self._index[v]
-        known = self._graph.successors.get(source, {})
+        known = self._graph.successors.get(source)
         label: _Label = None
-        if target in known or decider is not None:
-            label = _meta(known[target]) if target in known else {}
+        if decider is not None or (known is not None and target in known):
+            label = _meta(known[target]) if known and target in known else {}
             label[flow.LINK_MANUAL] = True
-        if decider is not None and isinstance(label, dict):
-            label[flow.LINK_DECIDER] = decider
+            if decider is not None:
+                label[flow.LINK_DECIDER] = decider
             if decider_depth is not None:
                 depth = deciders.Depth.translate(decider_depth)
                 label[flow.LINK_DECIDER_DEPTH] = depth
         self._link(source, target, label)
-        self._changed()
+        if self._symbols is not None:
+            self._changed()
         return self
 
     # What the flow is asked
@@ -254,6 +269,31 @@ class Flow(pattern.Pattern):
             for target, label in after.items():
                 if chosen is None or target in chosen:
                     yield before, self._nodes[target], _meta(label)
+
+    def arranged(self) -> Arranged:
+        """Return what ``iter_nodes`` and ``iter_links`` show, for compilers.
+
+        No object is made for a link.
+        """
+        order = list(self._graph.in_order(self._chosen()))
+        place = {node: index for index, node in enumerate(order)}
+        sources: list[int] = []
+        targets: list[int] = []
+        guarded: list[tuple[int, int, flow.Meta]] = []
+        for node in sorted(order):
+            after = self._graph.successors.get(node)
+            if after is None:
+                continue
+            source = place[node]
+            for other, label in after.items():
+                if other not in place:
+                    continue
+                sources.append(source)
+                targets.append(place[other])
+                if isinstance(label, dict) and flow.LINK_DECIDER in label:
+                    guarded.append((source, place[other], label))
+        items = [self._nodes[node] for node in order]
+        return Arranged(items, sources, targets, guarded)
 
     def _work_out(self) -> pattern.Symbols:
         self._refresh()

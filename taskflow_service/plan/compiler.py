@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from collections.abc import Iterable
 from collections.abc import Mapping
+import functools
 import typing
 
 from taskflow_service import atom as atom_mod
@@ -34,6 +35,7 @@ from taskflow_service import exceptions
 from taskflow_service import flow as flow_mod
 from taskflow_service import retry as retry_mod
 from taskflow_service import task as task_mod
+from taskflow_service.patterns import graph_flow
 from taskflow_service.patterns import linear_flow
 from taskflow_service.patterns import unordered_flow
 from taskflow_service.plan import plan as plan_mod
@@ -289,13 +291,16 @@ class _Compiler:
                 links.providers.setdefault(symbol, []).append(
                     (index, node, key)
                 )
-            if not links.predecessors[index]:
+            if links.is_first(index):
                 self._edge(entry, span[0])
             spans.append(span)
         self.logging -= 1
         self._publish(since)
         self._link(links, spans)
-        return [spans[index][1] for index in links.leaves()] or [entry]
+        leaves = [
+            span[1] for index, span in enumerate(spans) if links.is_last(index)
+        ]
+        return leaves or [entry]
 
     def _see(self, symbol: str, links: _Links, index: int) -> None:
         """Put the ancestors of a child that provide a symbol in front."""
@@ -308,14 +313,15 @@ class _Compiler:
             self.heads[symbol] = chain
 
     def _link(self, links: _Links, spans: list[_Span]) -> None:
-        for source, target, meta in links.edges:
+        self.sources += [spans[source][1] for source in links.sources]
+        self.targets += [spans[target][0] for target in links.targets]
+        for source, target, meta in links.guarded:
             before, after = spans[source][1], spans[target][0]
-            self._edge(before, after)
-            decider = meta.get(flow_mod.LINK_DECIDER)
-            if decider is None:
-                continue
-            depth = meta.get(flow_mod.LINK_DECIDER_DEPTH)
-            guard = plan_mod.Guard(before, decider, depth or _DEFAULT_DEPTH)
+            guard = plan_mod.Guard(
+                before,
+                meta[flow_mod.LINK_DECIDER],
+                meta.get(flow_mod.LINK_DECIDER_DEPTH) or _DEFAULT_DEPTH,
+            )
             guards = self.plan.guards.get(after, ())
             self.plan.guards[after] = (*guards, guard)
 
@@ -327,22 +333,29 @@ class _Links:
     """The children of a graph flow by their index in topological order."""
 
     def __init__(self, flow: flow_mod.Flow) -> None:
-        self.items: list[_Item] = [item for item, _ in flow.iter_nodes()]
-        order = {id(item): index for index, item in enumerate(self.items)}
-        self.edges = [
-            (order[id(u)], order[id(v)], meta)
-            for u, v, meta in flow.iter_links()
-        ]
-        self.predecessors: list[list[int]] = [[] for _ in self.items]
-        for source, target, _meta in self.edges:
-            self.predecessors[target].append(source)
+        self.items, self.sources, self.targets, self.guarded = (
+            flow.arranged()
+            if isinstance(flow, graph_flow.Flow)
+            else _arranged(flow)
+        )
+        self._before = frozenset(self.sources)
+        self._after = frozenset(self.targets)
         #: symbol -> (index of the child, node, key), in order.
         self.providers: dict[str, list[tuple[int, int, typing.Any]]] = {}
         self._ancestors: list[int] = []
 
-    def leaves(self) -> list[int]:
-        sources = {source for source, _target, _meta in self.edges}
-        return [i for i in range(len(self.items)) if i not in sources]
+    def is_first(self, index: int) -> bool:
+        return index not in self._after
+
+    def is_last(self, index: int) -> bool:
+        return index not in self._before
+
+    @functools.cached_property
+    def predecessors(self) -> list[list[int]]:
+        found: list[list[int]] = [[] for _ in self.items]
+        for source, target in zip(self.sources, self.targets, strict=True):
+            found[target].append(source)
+        return found
 
     def precedes(self, source: int, target: int) -> bool:
         """Whether a child is an ancestor of another.
@@ -359,6 +372,21 @@ class _Links:
                 bits |= ancestors[before] | 1 << before
             ancestors.append(bits)
         return bool(ancestors[target] >> source & 1)
+
+
+def _arranged(flow: flow_mod.Flow) -> graph_flow.Arranged:
+    """Arrange a flow of which no more is known than any flow shows."""
+    items: list[_Item] = [item for item, _ in flow.iter_nodes()]
+    place = {id(item): index for index, item in enumerate(items)}
+    links = [
+        (place[id(u)], place[id(v)], meta) for u, v, meta in flow.iter_links()
+    ]
+    return graph_flow.Arranged(
+        items,
+        [source for source, _target, _meta in links],
+        [target for _source, target, _meta in links],
+        [link for link in links if flow_mod.LINK_DECIDER in link[2]],
+    )
 
 
 def _wanted(item: _Item) -> set[str]:
