@@ -42,14 +42,7 @@ _MASKS = (
     # Frames of a traceback say where the package has its code.
     (re.compile(r'^ +File ".*\n( +.*\n)*', re.MULTILINE), '  FRAMES\n'),
     (re.compile(r'(  FRAMES\n)+'), '  FRAMES\n'),
-    # Where an engine's class and a failure's text come from.
-    (
-        re.compile(
-            r'taskflow\.engines\.(?:action_engine\.engine|local)\.'
-            r'(Serial|Parallel)(?:Action)?Engine'
-        ),
-        r'taskflow.engines.\1Engine',
-    ),
+    # How a failure is shown within a list or a dictionary.
     (
         re.compile(
             r'<taskflow\.types\.failure\.Failure object at 0xADDRESS>'

@@ -10,9 +10,11 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""TaskFlow's names of the local engines.
+"""The local engines under TaskFlow's names.
 
-Programs patch ``ActionEngine.run``, and derive from the others.
+These are what the names ``serial`` and ``parallel`` give: programs patch
+``ActionEngine.run`` and derive from the others, and the transcript of a
+listener shows the path of its engine's class.
 """
 
 from __future__ import annotations
@@ -21,5 +23,11 @@ from taskflow_service.engines import engine
 from taskflow_service.engines import local
 
 ActionEngine = engine.Engine
-SerialActionEngine = local.SerialEngine
-ParallelActionEngine = local.ParallelEngine
+
+
+class SerialActionEngine(local.SerialEngine):
+    """Runs one task after the other, in the thread that calls ``run()``."""
+
+
+class ParallelActionEngine(local.ParallelEngine):
+    """Runs tasks that do not depend on each other at the same time."""

@@ -10,10 +10,12 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""TaskFlow's name of the engine that runs tasks on workers."""
+"""The engine that runs tasks on workers, under TaskFlow's name."""
 
 from __future__ import annotations
 
 from taskflow_service.engines import workers
 
-WorkerBasedActionEngine = workers.WorkersEngine
+
+class WorkerBasedActionEngine(workers.WorkersEngine):
+    """Runs tasks on workers that are reached over oslo.messaging."""
