@@ -26,7 +26,6 @@ from taskflow_service.decisions import run as run_mod
 from taskflow_service.engines import base
 from taskflow_service.engines import stage as stage_mod
 from taskflow_service.executors import base as executors_base
-from taskflow_service.protocol import messages
 from taskflow_service.protocol.engine import turn as policy
 from taskflow_service.storage import record as record_mod
 from taskflow_service.types import failure as ft
@@ -73,12 +72,11 @@ class Losses:
     def ended(self, request: Request, end: End, reason: typing.Any) -> None:
         """Do what follows an end that is no outcome."""
         node = request.node
-        their_end = messages.End(end.value)
-        if policy.counts(their_end):
+        if policy.counts(end):
             self.counted(node)
         following = policy.after(
-            messages.Action(request.action.value),
-            their_end,
+            request.action,
+            end,
             idempotent=request.task.idempotent,
             probes=hasattr(request.task, 'probe'),
             losses=self._record.losses.get(node, 0),

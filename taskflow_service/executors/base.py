@@ -24,39 +24,19 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable
 from collections.abc import Iterable
-import enum
 import typing
+
+from taskflow_service.protocol import messages
 
 if typing.TYPE_CHECKING:
     from taskflow_service import task as task_mod
     from taskflow_service.persistence import base as persistence_base
 
 
-class Action(enum.StrEnum):
-    """What a request asks of its task."""
-
-    EXECUTE = 'execute'
-    REVERT = 'revert'
-    #: Whether a lost execute was done, asked of the task's ``probe()``.
-    PROBE = 'probe'
-
-
-class End(enum.StrEnum):
-    """What closes a request."""
-
-    OK = 'ok'
-    FAILED = 'failed'
-    CANCELLED = 'cancelled'
-    #: Given back before it started: the same attempt wants a new request.
-    HANDED_BACK = 'handed back'
-    #: Its worker promises never to run it: as handed back.
-    DISOWNED = 'disowned'
-    #: Its worker is silent: an idempotent task gets a new attempt.
-    SUSPECT = 'suspect'
-    #: Its worker is proven dead, or was silent for too long.
-    DEAD = 'dead'
-    LOST = 'lost'
-    FENCED = 'fenced'
+#: What a request asks of its task, and what closes it: the protocol's words,
+#: also where no protocol is involved.
+Action = messages.Action
+End = messages.End
 
 
 class Run(typing.Protocol):
