@@ -27,8 +27,8 @@ from collections.abc import Sequence
 import typing
 
 from taskflow_service import exceptions
+from taskflow_service.persistence import leases
 from taskflow_service.persistence import models
-from taskflow_service.persistence import ownership
 from taskflow_service.persistence import queries
 from taskflow_service.persistence import unit
 
@@ -99,7 +99,7 @@ class Backend(abc.ABC):
         self,
         flow_uuid: str,
         timeout: float | None = None,
-        driver: ownership.Driver | None = None,
+        driver: leases.Driver | None = None,
     ) -> unit.Claim:
         """Become the owner of a flow; blocks up to ``timeout`` seconds.
 

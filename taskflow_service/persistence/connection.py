@@ -30,8 +30,8 @@ import typing
 
 from taskflow_service import exceptions
 from taskflow_service.persistence import base
+from taskflow_service.persistence import leases
 from taskflow_service.persistence import models
-from taskflow_service.persistence import ownership
 from taskflow_service.persistence import queries
 from taskflow_service.persistence import rows
 from taskflow_service.persistence import unit
@@ -411,7 +411,7 @@ def _refusal(store: Store, flow_uuid: str) -> Exception:
     if row is None:
         return not_found('flow details', flow_uuid)
     owner = rows.flow_field(row, 'owner')
-    return ownership.owned(flow_uuid, owner, store.owner_name(owner))
+    return leases.owned(flow_uuid, owner, store.owner_name(owner))
 
 
 def _refuse_change(

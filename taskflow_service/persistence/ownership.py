@@ -25,17 +25,16 @@ The taker raises a second counter, ``claims``, in the row of the owner it took
 from. An owner that finds there a number that it has not verified reads which
 flows are still its own, and until it has, must not speak for any of them.
 
-This module knows rules and time; rows are behind :class:`Registry`.
+This module knows rules and time; rows are behind ``leases.Registry``, and
+other owners are watched in ``watches``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Mapping
 from collections.abc import Sequence
 from collections.abc import Set
-import enum
 import threading
 import typing
 
@@ -43,125 +42,17 @@ from oslo_log import log as logging
 
 from taskflow_service import clock as clocks
 from taskflow_service import exceptions
+from taskflow_service.persistence import leases
 from taskflow_service.persistence import together
 from taskflow_service.persistence import unit
+from taskflow_service.persistence import watches
 
 LOG = logging.getLogger(__name__)
-
-#: Seconds of the owner lease where nothing is configured.
-LEASE = 15.0
-
-
-class Standing(typing.NamedTuple):
-    """Who owns a flow, as its row says."""
-
-    owner: str | None
-    epoch: int
-    turn: int
-
-
-class Lease(typing.NamedTuple):
-    """An owner's row."""
-
-    #: Counts up from a number that is never 0.
-    renewals: int
-    #: Seconds for which it has to be unchanged before its flows are taken.
-    length: float
-    name: str | None
-
-
-class Proof(enum.Enum):
-    """Why a flow may be claimed."""
-
-    RELEASED = 'released'
-    #: The row names this process, and nothing in it drives the flow: a claim
-    #: whose reply was lost.
-    OWN = 'own'
-    DEAD = 'dead'
-    SILENT = 'silent'
-
-
-class Registry(typing.Protocol):
-    """The rows of owners and what flows' rows say of theirs. Thread-safe.
-
-    Each call is a transaction; each may raise StorageOutage.
-    """
-
-    def stand(self, flow_uuid: str) -> Standing | None:
-        """Read who owns a flow; None if there is no such flow."""
-
-    def owners(self) -> Mapping[str, Lease]:
-        """Read the rows of all owners: one for each process."""
-
-    def renew(self, owner: str, name: str, length: float) -> tuple[int, bool]:
-        """Raise the owner's counter of renewals; insert a missing row.
-
-        Returns its ``claims``, and whether the row was missing.
-        """
-
-    def take_free(
-        self, flow_uuids: Sequence[str], owner: str
-    ) -> Mapping[str, unit.Claim]:
-        """Claim those flows that have no owner, in one transaction."""
-
-    def take(
-        self,
-        flow_uuid: str,
-        standing: Standing,
-        owner: str,
-        proof: Proof,
-        seen: int,
-    ) -> bool:
-        """Make ``owner`` the owner, and raise the flow's epoch by one.
-
-        Only if the flow's row still is as ``standing`` says and, for
-        ``Proof.SILENT``, the former owner's renewals are those ``seen`` (0:
-        there is no row, in which case it is inserted, so that a renewal that
-        comes at the same moment finds it). The former owner's ``claims`` are
-        raised in the same transaction.
-        """
-
-    def mine(self, owner: str) -> Mapping[str, int]:
-        """Read the flows of an owner and their epochs."""
-
-    def asked(self, owner: str) -> Mapping[str, str]:
-        """Read what is asked of the flows of an owner."""
-
-    def release(self, flow_uuid: str, epoch: int, owner: str) -> None:
-        """Give a flow up, if it still is the owner's at that epoch."""
-
-    def retire(self, owner: str) -> None:
-        """Delete an owner's row, unless it owns flows."""
-
-
-class Driver(typing.Protocol):
-    """Who drives a flow; called from the keeper's thread, must not block."""
-
-    def asked(self, flow_uuid: str, what: str) -> None:
-        """Somebody asked for 'cancel', 'cancel_keep' or 'suspend'."""
-
-    def lost(self, flow_uuid: str) -> None:
-        """Another process has taken the flow over."""
 
 
 class _Driven(typing.NamedTuple):
     epoch: int
-    driver: Driver | None
-
-
-class _Watch:
-    """One owner's renewals as they were seen, and since when.
-
-    A missing row counts as 0 renewals: no owner ever writes that number.
-    """
-
-    __slots__ = ('length', 'name', 'renewals', 'since')
-
-    def __init__(self, lease: Lease | None, length: float, now: float) -> None:
-        self.renewals = 0 if lease is None else lease.renewals
-        self.length = length if lease is None else lease.length
-        self.name = None if lease is None else lease.name
-        self.since = now
+    driver: leases.Driver | None
 
 
 class _Taken:
@@ -204,11 +95,11 @@ class Ownership:
 
     def __init__(
         self,
-        registry: Registry,
+        registry: leases.Registry,
         owner: str,
         name: str,
         proven_dead: Callable[[str], bool],
-        lease: float = LEASE,
+        lease: float = leases.LEASE,
         claim_timeout: float | None = None,
         clock: clocks.Clock = clocks.SYSTEM,
     ) -> None:
@@ -227,12 +118,10 @@ class Ownership:
         self._clock = clock
         self._lock = threading.Lock()
         self._beat = threading.Lock()
-        self._looking = threading.Lock()
         self._driven: dict[str, _Driven] = {}
         self._claiming = 0
         self._told: dict[str, str] = {}
-        self._watches: dict[str, _Watch] = {}
-        self._looked: float | None = None
+        self._watches = watches.Watches(registry, lease, self.heartbeat, clock)
         self._adopting = False
         self._renewed: float | None = None
         self._verified: int | None = None
@@ -272,7 +161,7 @@ class Ownership:
         self,
         flow_uuid: str,
         timeout: float | None = None,
-        driver: Driver | None = None,
+        driver: leases.Driver | None = None,
     ) -> unit.Claim:
         """Become the owner of a flow; blocks up to ``timeout`` seconds.
 
@@ -281,7 +170,7 @@ class Ownership:
         """
         if not _taken.add(self.owner, flow_uuid):
             name = f'{self.name}, which is this one'
-            raise owned(flow_uuid, self.owner, name)
+            raise leases.owned(flow_uuid, self.owner, name)
         with self._lock:
             self._claiming += 1
         try:
@@ -311,16 +200,14 @@ class Ownership:
             try:
                 return self._try(flow_uuid)
             except exceptions.FlowOwned as refusal:
-                watch = self._watches.get(refusal.owner or '')
-                error = refusal
+                error, owner = refusal, refusal.owner
             except exceptions.StorageOutage as outage:
-                watch = None
-                error = outage
+                error, owner = outage, None
             waited = self._clock.monotonic() - started
             limit = timeout
             if limit is None:
-                length = self.lease if watch is None else watch.length
-                limit = max(length, self.lease) + self.heartbeat
+                length = max(self._watches.length(owner), self.lease)
+                limit = length + self.heartbeat
             if waited >= limit:
                 raise error
             self._pause(min(pause, limit - waited))
@@ -340,9 +227,9 @@ class Ownership:
         proof = self._proof(standing.owner)
         if proof is not None and self._take(flow_uuid, standing, proof):
             return unit.Claim(flow_uuid, standing.epoch + 1, standing.turn)
-        watch = self._watches.get(standing.owner or '')
-        name = None if watch is None else watch.name
-        raise owned(flow_uuid, standing.owner, name)
+        raise leases.owned(
+            flow_uuid, standing.owner, self._watches.name(standing.owner)
+        )
 
     def _take_all_free(
         self, flow_uuids: Sequence[str]
@@ -350,56 +237,31 @@ class Ownership:
         taken = self._registry.take_free(flow_uuids, self.owner)
         return [taken.get(uuid) for uuid in flow_uuids]
 
-    def _proof(self, owner: str | None) -> Proof | None:
+    def _proof(self, owner: str | None) -> leases.Proof | None:
         """Find a reason to claim a flow of this owner."""
         if owner is None:
-            return Proof.RELEASED
+            return leases.Proof.RELEASED
         if owner == self.owner:
-            return Proof.OWN
+            return leases.Proof.OWN
         if self._proven_dead(owner):
-            return Proof.DEAD
-        return Proof.SILENT if self._is_silent(owner) else None
-
-    def _is_silent(self, owner: str) -> bool:
-        """Look at the owners; whether this one has been silent for a lease."""
-        with self._looking:
-            began = self._clock.monotonic()
-            self._look(owner)
-            watch = self._watches[owner]
-            return began - watch.since >= watch.length
-
-    def _look(self, owner: str | None = None) -> None:
-        """Bring the watches up to date; ``owner`` is watched from now on."""
-        leases = self._registry.owners()
-        now = self._clock.monotonic()
-        if self._looked is None or now - self._looked > self.heartbeat:
-            # Something kept this process from looking; the same may have
-            # kept the owners from renewing.
-            self._watches.clear()
-        self._looked = now
-        for each in {*leases, *self._watches, *filter(None, [owner])}:
-            lease = leases.get(each)
-            watch = self._watches.get(each)
-            renewals = 0 if lease is None else lease.renewals
-            if watch is None or watch.renewals != renewals:
-                self._watches[each] = _Watch(lease, self.lease, now)
+            return leases.Proof.DEAD
+        return leases.Proof.SILENT if self._watches.is_silent(owner) else None
 
     def _take(
         self,
         flow_uuid: str,
-        standing: Standing,
-        proof: Proof,
+        standing: leases.Standing,
+        proof: leases.Proof,
     ) -> bool:
-        watch = self._watches.get(standing.owner or '')
         if not self._registry.take(
             flow_uuid,
             standing,
             self.owner,
             proof,
-            0 if watch is None else watch.renewals,
+            self._watches.renewals(standing.owner),
         ):
             return False
-        if proof is not Proof.RELEASED:
+        if proof is not leases.Proof.RELEASED:
             LOG.info(
                 'Took over flow %s from %s (%s)',
                 flow_uuid,
@@ -424,7 +286,7 @@ class Ownership:
 
     def is_gone(self, owner: str) -> bool:
         """Whether a claim of this owner's flows would succeed at once."""
-        return self._proof(owner) not in (None, Proof.OWN)
+        return self._proof(owner) not in (None, leases.Proof.OWN)
 
     # -- giving up -------------------------------------------------------
 
@@ -477,8 +339,7 @@ class Ownership:
             try:
                 if self._is_due():
                     self.beat()
-                with self._looking:
-                    self._look()
+                self._watches.look()
             except Exception as error:
                 # Any: the next beat may succeed, and nobody else renews.
                 if not self._failing:
@@ -566,16 +427,3 @@ class Ownership:
             self._registry.retire(self.owner)
         except exceptions.StorageFailure as error:
             LOG.debug('The row of owner %s stays: %s', self.owner, error)
-
-
-def owned(
-    flow_uuid: str, owner: str | None, name: str | None
-) -> exceptions.FlowOwned:
-    """Make the error of one who would have what another process runs."""
-    who = f'{name} ({owner})' if name else owner
-    return exceptions.FlowOwned(
-        f'Flow {flow_uuid} is run by process {who}; wait for it to end, or '
-        'ask it to stop with connection.ask()',
-        flow_uuid=flow_uuid,
-        owner=owner,
-    )

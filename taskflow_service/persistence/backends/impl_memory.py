@@ -31,7 +31,7 @@ from oslo_config import cfg
 
 from taskflow_service import exceptions
 from taskflow_service.persistence import base
-from taskflow_service.persistence import ownership
+from taskflow_service.persistence import leases
 from taskflow_service.persistence import unit
 from taskflow_service.persistence.backends.memory import shelf
 from taskflow_service.persistence.backends.memory import tables
@@ -95,7 +95,7 @@ class MemoryBackend(base.Backend):
         self,
         flow_uuid: str,
         timeout: float | None = None,
-        driver: ownership.Driver | None = None,
+        driver: leases.Driver | None = None,
     ) -> unit.Claim:
         """Give a claim of epoch 0: nobody else can reach this memory."""
         return unit.Claim(flow_uuid, 0, 0)

@@ -38,13 +38,16 @@ from taskflow_service import identity
 from taskflow_service import registry
 from taskflow_service.persistence import base
 from taskflow_service.persistence import connection
+from taskflow_service.persistence import leases
 from taskflow_service.persistence import ownership
 from taskflow_service.persistence import unit
 from taskflow_service.persistence.backends.sqlalchemy import desk
 from taskflow_service.persistence.backends.sqlalchemy import dialects
 from taskflow_service.persistence.backends.sqlalchemy import migration
+from taskflow_service.persistence.backends.sqlalchemy import one_statement
 from taskflow_service.persistence.backends.sqlalchemy import owners
 from taskflow_service.persistence.backends.sqlalchemy import queries
+from taskflow_service.persistence.backends.sqlalchemy import row_by_row
 from taskflow_service.persistence.backends.sqlalchemy import statements
 from taskflow_service.persistence.backends.sqlalchemy import store
 from taskflow_service.persistence.backends.sqlalchemy import writer
@@ -69,6 +72,12 @@ _OPTIONS = {
     'connection_parameters': 'connection_parameters',
 }
 _DEFAULTS = {'mysql_sql_mode': 'TRADITIONAL'}
+
+_DIALECTS: dict[str, type[statements.Statements]] = {
+    'sqlite': row_by_row.SQLite,
+    'mysql': row_by_row.MySQL,
+    'postgresql': one_statement.PostgreSQL,
+}
 
 _MAX_VALUE_SIZE = 4 * 1024 * 1024
 
@@ -104,7 +113,7 @@ class SQLAlchemyBackend(base.Backend):
             url = dialects.make_url(str(self._conf.get('connection') or ''))
             engine = dialects.create_engine(url, self._engine_options())
         self._engine = engine
-        self.dialect = statements.of(engine)
+        self.dialect = _DIALECTS[engine.dialect.name]()
         self._max_value_size = int(
             self._conf.get('max_value_size') or _MAX_VALUE_SIZE
         )
@@ -112,7 +121,7 @@ class SQLAlchemyBackend(base.Backend):
             registry.allowed_modules(conf_opts or _default_opts())
         )
         self._desk = desk.Desk(
-            writer.Committer(engine, self._driven, self._forget)
+            writer.Committer(engine, self.dialect, self._driven, self._forget)
         )
         self._lock = threading.Lock()
         self._checked = False
@@ -313,7 +322,7 @@ class SQLAlchemyBackend(base.Backend):
         self,
         flow_uuid: str,
         timeout: float | None = None,
-        driver: ownership.Driver | None = None,
+        driver: leases.Driver | None = None,
     ) -> unit.Claim:
         """Become the owner of a flow; blocks up to ``timeout`` seconds."""
         self.ready()

@@ -24,7 +24,7 @@ import time
 from oslo_db import exception as db_exc
 import sqlalchemy as sa
 
-from taskflow_service.persistence import ownership
+from taskflow_service.persistence import leases
 from taskflow_service.persistence import unit
 from taskflow_service.persistence.backends.sqlalchemy import schema
 from taskflow_service.persistence.backends.sqlalchemy import statements
@@ -42,24 +42,23 @@ class Registry:
         self._reading = reading
         self._writing = writing
 
-    def stand(self, flow_uuid: str) -> ownership.Standing | None:
+    def stand(self, flow_uuid: str) -> leases.Standing | None:
         """Read who owns a flow."""
         query = sa.select(_FLOWS.c.owner, _FLOWS.c.epoch, _FLOWS.c.turn).where(
             _FLOWS.c.uuid == flow_uuid
         )
         with self._reading() as conn:
             row = conn.execute(query).first()
-        return None if row is None else ownership.Standing(*row)
+        return None if row is None else leases.Standing(*row)
 
-    def owners(self) -> Mapping[str, ownership.Lease]:
+    def owners(self) -> Mapping[str, leases.Lease]:
         """Read the rows of all owners."""
         query = sa.select(
             _OWNERS.c.uuid, _OWNERS.c.renewals, _OWNERS.c.lease, _OWNERS.c.name
         )
         with self._reading() as conn:
             return {
-                row[0]: ownership.Lease(*row[1:])
-                for row in conn.execute(query)
+                row[0]: leases.Lease(*row[1:]) for row in conn.execute(query)
             }
 
     def renew(self, owner: str, name: str, length: float) -> tuple[int, bool]:
@@ -133,9 +132,9 @@ class Registry:
     def take(
         self,
         flow_uuid: str,
-        standing: ownership.Standing,
+        standing: leases.Standing,
         owner: str,
-        proof: ownership.Proof,
+        proof: leases.Proof,
         seen: int,
     ) -> bool:
         """Make ``owner`` the owner, in one transaction with all it proves."""
@@ -209,18 +208,18 @@ class Registry:
 def _prove(
     conn: sa.Connection,
     former: str | None,
-    proof: ownership.Proof,
+    proof: leases.Proof,
     seen: int,
 ) -> bool:
     """Raise the former owner's counter; False if it is not as it was seen."""
-    if proof in (ownership.Proof.RELEASED, ownership.Proof.OWN):
+    if proof in (leases.Proof.RELEASED, leases.Proof.OWN):
         return True
     update = (
         sa.update(_OWNERS)
         .where(_OWNERS.c.uuid == former)
         .values(claims=_OWNERS.c.claims + 1)
     )
-    if proof is ownership.Proof.DEAD:
+    if proof is leases.Proof.DEAD:
         conn.execute(update)
         return True
     if conn.execute(update.where(_OWNERS.c.renewals == seen)).rowcount:
@@ -241,7 +240,7 @@ def _insert_missing(conn: sa.Connection, owner: str | None) -> bool:
                 'uuid': owner,
                 'renewals': 0,
                 'claims': 1,
-                'lease': ownership.LEASE,
+                'lease': leases.LEASE,
                 'renewed_at': time.time(),
             },
         )

@@ -33,7 +33,7 @@ from oslo_log import log as logging
 import sqlalchemy as sa
 
 from taskflow_service import exceptions
-from taskflow_service.persistence import ownership
+from taskflow_service.persistence import leases
 from taskflow_service.persistence import unit
 from taskflow_service.persistence.backends.sqlalchemy import dialects
 from taskflow_service.persistence.backends.sqlalchemy import statements
@@ -56,6 +56,7 @@ _inherited: list[sa.Connection | None] = []
 class Committer:
     """Writes units over one connection that it keeps. Not thread-safe.
 
+    :param dialect: how the engine's database takes a unit
     :param driven: tells which of some flows are driven here; the others are
         written only as long as nobody owns them
     :param ended: told the flows that were released by a unit, or were lost
@@ -64,13 +65,14 @@ class Committer:
     def __init__(
         self,
         engine: sa.Engine,
+        dialect: statements.Statements,
         driven: Callable[[Iterable[str]], Set[str]],
         ended: Callable[[Iterable[str]], None],
     ) -> None:
         self._engine = engine
         self._driven = driven
         self._ended = ended
-        self._statements = statements.of(engine)
+        self._statements = dialect
         self._conn: sa.Connection | None = None
         self._pid = os.getpid()
 
@@ -190,7 +192,7 @@ class Committer:
                 lost.add(each.flow_uuid)
             elif at == (each.epoch, each.turn):
                 # Written outside of a run, while another runs it.
-                refused[each.flow_uuid] = ownership.owned(
+                refused[each.flow_uuid] = leases.owned(
                     each.flow_uuid, owners[each.flow_uuid], None
                 )
             else:

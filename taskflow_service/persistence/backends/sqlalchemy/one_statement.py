@@ -1,0 +1,217 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+# Statements are made of names of this package's own tables and columns, once,
+# when a module is imported; values are parameters.
+# ruff: noqa: S608
+
+"""PostgreSQL: a unit in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Sequence
+from collections.abc import Set
+import json
+import typing
+
+import sqlalchemy as sa
+
+from taskflow_service.persistence import unit
+from taskflow_service.persistence.backends.sqlalchemy import statements
+
+
+class PostgreSQL(statements.Statements):
+    """PostgreSQL: the fence and all rows in one statement, which is its own
+    transaction, so that a unit is one round trip. executemany would be one
+    for each row.
+    """
+
+    autocommit = True
+    _types: typing.ClassVar[dict[str, str]] = {
+        'attempt': 'bigint',
+        'losses': 'bigint',
+        'seq': 'bigint',
+        'number': 'bigint',
+        **dict.fromkeys(
+            (
+                'start_by',
+                'finish_by',
+                'not_before',
+                'started_at',
+                'finished_at',
+            ),
+            'float8',
+        ),
+    }
+    _fence = (
+        f'fence AS (UPDATE {statements.FLOWS} f'
+        ' SET turn = g.new_turn, state = g.state,'
+        ' meta = COALESCE(g.meta, f.meta), deadline = g.deadline,'
+        ' next_action_at = g.next_action_at, ended_at = g.ended_at,'
+        ' updated_at = %(now)s,'
+        ' owner = CASE WHEN g.released THEN NULL ELSE f.owner END,'
+        ' asked = CASE WHEN g.released THEN NULL ELSE f.asked END'
+        ' FROM json_to_recordset(%(flows)s::json) AS g(uuid text,'
+        ' epoch bigint, turn bigint, new_turn bigint, state text, meta text,'
+        ' deadline float8, next_action_at float8, ended_at float8,'
+        ' released boolean, driven boolean) WHERE f.uuid = g.uuid'
+        ' AND f.epoch = g.epoch AND f.turn = g.turn'
+        ' AND (f.owner IS NULL OR g.driven) RETURNING f.uuid)'
+    )
+
+    def __init__(self) -> None:
+        upsert_atoms = self._upsert(
+            statements.ATOMS,
+            unit.ATOM_COLUMNS,
+            'atoms',
+            'flow_uuid, uuid',
+            statements.ATOM_UPDATES,
+        )
+        upsert_tries = self._upsert(
+            statements.TRIES,
+            statements.TRY_COLUMNS,
+            'tries',
+            'flow_uuid, atom_uuid, number',
+            statements.TRY_UPDATES,
+        )
+        within = ' JOIN fence ON fence.uuid = g.flow_uuid'
+        only_fence = f'WITH {self._fence} SELECT uuid FROM fence'
+        with_atoms = (
+            f'WITH {self._fence}, atoms AS ('
+            + upsert_atoms.format(join=within)
+            + ') SELECT uuid FROM fence'
+        )
+        with_tries = (
+            f'WITH {self._fence}, atoms AS ('
+            + upsert_atoms.format(join=within)
+            + '), tries AS ('
+            + upsert_tries.format(join=within)
+            + ') SELECT uuid FROM fence'
+        )
+        self._only_fence = only_fence
+        self._with_atoms = with_atoms
+        self._with_tries = with_tries
+        self._put_atoms = upsert_atoms.format(join='')
+        self._put_tries = upsert_tries.format(join='')
+        self._forget = (
+            f'DELETE FROM {statements.TRIES} WHERE flow_uuid = %s'
+            ' AND atom_uuid = %s'
+        )
+
+    def _upsert(
+        self,
+        table: str,
+        columns: Sequence[str],
+        parameter: str,
+        keys: str,
+        updates: Sequence[str],
+    ) -> str:
+        typed = ', '.join(
+            f'{name} {self._types.get(name, "text")}' for name in columns
+        )
+        return (
+            f'INSERT INTO {table} ({statements.listed(columns)})'
+            f' SELECT {statements.listed(columns, "g.{}")}'
+            f' FROM json_to_recordset(%({parameter})s::json) AS g({typed})'
+            '{join}' + statements.on_conflict(keys, updates)
+        )
+
+    def prepare(self, conn: sa.Connection) -> sa.Connection:
+        return conn.execution_options(isolation_level='AUTOCOMMIT')
+
+    def apply(
+        self,
+        conn: sa.Connection,
+        changes: statements.Changes,
+        now: float,
+        driven: Set[str],
+    ) -> set[str]:
+        atoms = statements.atom_rows(changes)
+        tries = statements.try_rows(changes)
+        forgotten = statements.forgotten(changes)
+        total = len(changes) + len(atoms) + len(tries)
+        if total <= statements.MAX_ROWS and not forgotten:
+            return self._at_once(conn, changes, atoms, tries, now, driven)
+        conn.exec_driver_sql('BEGIN')
+        passed: set[str] = set()
+        for chunk in statements.chunks(changes):
+            passed |= self._at_once(conn, chunk, [], [], now, driven)
+        if len(passed) < len(changes):
+            changes = [each for each in changes if each.flow_uuid in passed]
+        self.put_atoms(conn, statements.atom_rows(changes))
+        for pair in statements.forgotten(changes):
+            conn.exec_driver_sql(self._forget, pair)
+        self.put_tries(conn, statements.try_rows(changes))
+        conn.exec_driver_sql('COMMIT')
+        return passed
+
+    def _at_once(
+        self,
+        conn: sa.Connection,
+        changes: statements.Changes,
+        atoms: Sequence[unit.AtomRow],
+        tries: Sequence[tuple[typing.Any, ...]],
+        now: float,
+        driven: Set[str],
+    ) -> set[str]:
+        parameters: dict[str, typing.Any] = {
+            'now': now,
+            'flows': json.dumps(
+                [
+                    {
+                        'uuid': each.flow_uuid,
+                        'epoch': each.epoch,
+                        'turn': each.turn,
+                        'new_turn': each.new_turn,
+                        'state': each.state,
+                        'meta': each.meta,
+                        'deadline': each.deadline,
+                        'next_action_at': each.next_action_at,
+                        'ended_at': each.ended_at,
+                        'released': each.release,
+                        'driven': each.flow_uuid in driven,
+                    }
+                    for each in changes
+                ]
+            ),
+        }
+        text = self._only_fence
+        if atoms or tries:
+            text = self._with_atoms
+            parameters['atoms'] = _objects(unit.ATOM_COLUMNS, atoms)
+        if tries:
+            text = self._with_tries
+            parameters['tries'] = _objects(statements.TRY_COLUMNS, tries)
+        result = conn.exec_driver_sql(text, parameters)
+        return {row[0] for row in result}
+
+    def put_atoms(
+        self, conn: sa.Connection, atoms: Sequence[unit.AtomRow]
+    ) -> None:
+        for chunk in statements.chunks(atoms):
+            conn.exec_driver_sql(
+                self._put_atoms, {'atoms': _objects(unit.ATOM_COLUMNS, chunk)}
+            )
+
+    def put_tries(
+        self, conn: sa.Connection, tries: Sequence[tuple[typing.Any, ...]]
+    ) -> None:
+        for chunk in statements.chunks(tries):
+            conn.exec_driver_sql(
+                self._put_tries,
+                {'tries': _objects(statements.TRY_COLUMNS, chunk)},
+            )
+
+
+def _objects(columns: Sequence[str], rows: Iterable[typing.Any]) -> str:
+    return json.dumps([dict(zip(columns, row, strict=True)) for row in rows])
