@@ -42,7 +42,7 @@ from taskflow_service.protocol import messages
 LOG = logging.getLogger(__name__)
 
 #: A core wants to be asked at least this often, in seconds.
-_TICK = 0.5
+TICK = 0.5
 #: Calls after which a turn is due, however many more wait.
 _BATCH = 1000
 #: Seconds between two log lines about messages that are not taken.
@@ -81,6 +81,8 @@ class Control(abc.ABC):
         self.timing = timing_of(conf)
         self._max_size = conf.remote.max_message_size
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        #: Until when a subclass waits with a message, so that it grows.
+        self.patience = TICK
         self._under_way: set[transport_mod.Address] = set()
         self._said: dict[str, float] = {}
         #: Messages that were not taken, by the reason.
@@ -235,7 +237,7 @@ class Control(abc.ABC):
 
     def _wait(self) -> list[_Call | None]:
         try:
-            calls = [self._calls.get(timeout=_TICK)]
+            calls = [self._calls.get(timeout=self.patience)]
         except queue.Empty:
             return []
         while len(calls) < _BATCH:

@@ -196,6 +196,11 @@ class Worker:
         return not held and not self._book.busy
 
     @property
+    def queued(self) -> int:
+        """How many executes wait for a slot."""
+        return self._intake.queued()
+
+    @property
     def public(self) -> messages.Public:
         """What it says of itself now."""
         return self._book.public
