@@ -157,8 +157,7 @@ class Engine(base.Engine):
         plan = self._plan = compiler.compile(self._flow)
         self.storage.binding.plan = plan
         try:
-            if self.executor.remote:
-                self.executor.check(plan.tasks())
+            self.executor.check(plan.tasks())
         except exceptions.TaskFlowException:
             self._plan = None
             raise

@@ -93,6 +93,8 @@ class ParallelEngine(engine_mod.Engine):
                 f'Unknown executor type {type(chosen)}: an executor, or the '
                 f'name of one, is expected'
             )
+        if name == 'processes' and 'cancel_grace' in self.options:
+            given['cancel_grace'] = self.options['cancel_grace']
         made: executors_base.Executor = registry.load(
             registry.Kind.EXECUTOR, name
         )(max_workers=workers, **given)
