@@ -139,7 +139,8 @@ class Child(cotyledon.Service):
 
     def orphaned(self) -> None:
         """End this process and its group; the master is gone."""
-        LOG.error('The master process has died: ending at once')
+        # Nothing is logged first: who read the log may be gone too, and
+        # neither an error nor a full pipe may keep this from happening.
         os.killpg(0, signal.SIGKILL)
 
 
