@@ -234,6 +234,8 @@ class Connection(abc.ABC):
 
     @abc.abstractmethod
     def store_late(self, late: queries.LateOutcome) -> queries.Late:
-        """Keep an outcome that came too late as evidence, in one transaction
-        with the reading that its request is not its atom's current one.
+        """Keep an outcome that came too late as evidence.
+
+        In one transaction with the reading that its request is not its
+        atom's current one.
         """

@@ -22,6 +22,7 @@ import sys
 import textwrap
 import threading
 import time
+import traceback
 
 from oslotest import base
 
@@ -31,6 +32,8 @@ from taskflow_service import identity
 from taskflow_service.engines import embedded
 from taskflow_service.executors import hub
 from taskflow_service.messaging import transport
+from taskflow_service.patterns import linear_flow
+from taskflow_service.persistence import backends
 from tests import daemons
 from tests import servers
 
@@ -51,6 +54,18 @@ _TASKS = textwrap.dedent("""
 
     class WaitAgain(Wait):
         idempotent = True
+
+    class Done(task.Task):
+        def execute(self, path):
+            return os.getpid()
+
+        def revert(self, path, result, **kwargs):
+            with open(os.path.join(path, 'reverts'), 'a') as reverts:
+                reverts.write(f'{result} {os.getpid()}\\n')
+
+    class Break(task.Task):
+        def execute(self):
+            raise ValueError('the glass broke')
 """)
 
 
@@ -65,6 +80,8 @@ class DaemonTasksTest(base.BaseTestCase):
                 tasks={
                     'tested.wait': 'tested:Wait',
                     'tested.again': 'tested:WaitAgain',
+                    'tested.done': 'tested:Done',
+                    'tested.break': 'tested:Break',
                 },
             )
         )
@@ -118,6 +135,42 @@ class DaemonTasksTest(base.BaseTestCase):
     def _await_end(self):
         self.running.join(daemons.DEADLINE)
         self.assertFalse(self.running.is_alive(), self.daemon.read_log())
+
+    def test_a_failure_is_raised_here_and_reverted_there(self):
+        database = self.useFixture(servers.PostgreSQL()).url
+        conf = self.daemon.conf
+        conf.set_override('backend', 'sqlalchemy', 'persistence')
+        conf.set_override('connection', database, 'database')
+        backend = backends.from_conf(conf, upgrade=True)
+        self.addCleanup(backend.close)
+        tested = importlib.import_module('tested')
+        engine = engines.load(
+            linear_flow.Flow('breaks').add(
+                tested.Done('done'), tested.Break('break')
+            ),
+            conf=conf,
+            store={'path': str(self.daemon.path)},
+        )
+        error = self.assertRaises(ValueError, engine.run)
+        self.assertEqual('the glass broke', str(error))
+        # Where it was raised is told, in the words of the other process.
+        told = ''.join(traceback.format_exception(error))
+        self.assertIn(f'{self.daemon.site}/tested.py', told)
+        self.assertIn("raise ValueError('the glass broke')", told)
+        kept = backend.get_connection().get_flow_details(
+            engine.storage.flow_uuid
+        )
+        self.assertEqual('REVERTED', kept.state)
+        states = {atom.name: atom.state for atom in kept}
+        self.assertEqual(
+            ['REVERTED', 'REVERTED'], [states['done'], states['break']]
+        )
+        (worker,) = daemons.children(self.program)
+        self.assertEqual(
+            f'{worker} {worker}\n',
+            (self.daemon.path / 'reverts').read_text(),
+        )
+        self.daemon.drain(self.program)
 
     def test_a_drain_lets_a_task_end(self):
         self._run('Wait')

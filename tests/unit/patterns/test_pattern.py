@@ -21,6 +21,7 @@ import weakref
 
 from oslotest import base
 
+from taskflow_service import exceptions
 from taskflow_service import task
 from taskflow_service.patterns import graph_flow
 from taskflow_service.patterns import linear_flow
@@ -101,7 +102,7 @@ class ChangesTest(base.BaseTestCase):
     def test_a_failed_add_leaves_no_trace(self):
         inner = linear_flow.Flow('inner').add(work('one', 'a', 'b'))
         outer = graph_flow.Flow('outer').add(work('two', 'b', 'a'))
-        self.assertRaises(Exception, outer.add, inner)  # noqa: B017
+        self.assertRaises(exceptions.DependencyFailure, outer.add, inner)
         inner.add(work('three', 'c'))
         self.assertEqual({'b'}, outer.requires)
         self.assertEqual(1, len(outer))

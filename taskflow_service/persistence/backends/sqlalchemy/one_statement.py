@@ -31,9 +31,10 @@ from taskflow_service.persistence.backends.sqlalchemy import statements
 
 
 class PostgreSQL(statements.Statements):
-    """PostgreSQL: the fence and all rows in one statement, which is its own
-    transaction, so that a unit is one round trip. executemany would be one
-    for each row.
+    """PostgreSQL: the fence and all rows in one statement.
+
+    It is its own transaction, so that a unit is one round trip. executemany
+    would be one for each row.
     """
 
     autocommit = True

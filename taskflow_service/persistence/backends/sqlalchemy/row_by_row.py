@@ -183,8 +183,10 @@ def _bounded(
 
 
 class MySQL(_RowByRow):
-    """MySQL and MariaDB: the drivers make one statement of an executemany
-    of INSERT; of an UPDATE they do not, so many flows go by JSON_TABLE.
+    """MySQL and MariaDB: rows by executemany, many flows by JSON_TABLE.
+
+    The drivers make one statement of an executemany of INSERT; of an UPDATE
+    they do not.
     """
 
     mark = '%s'

@@ -24,7 +24,7 @@ from taskflow_service.persistence import queries
 from taskflow_service.persistence import rows
 from taskflow_service.persistence import unit
 from taskflow_service.persistence.backends.sqlalchemy import (
-    queries as sql_queries,
+    queries as sql_queries,  # noqa: H301
 )
 from taskflow_service.persistence.backends.sqlalchemy import schema
 from taskflow_service.persistence.backends.sqlalchemy import statements

@@ -68,7 +68,7 @@ class WorkerBasedTest(base.BaseTestCase):
         thread.join(remote.LONG)
         self.assertFalse(thread.is_alive())
         self.assertEqual(7, results['total'])
-        self.assertIn('Topic: topic1', lines)
+        self.assertIn('  Topic => topic1', lines)
 
     def test_a_transport_of_kombu_that_is_not_served_is_named(self) -> None:
         error = self.assertRaises(
