@@ -24,6 +24,7 @@ import subprocess
 import sys
 from typing import Any
 
+from benchmarks import many
 from benchmarks import measure
 from benchmarks import shapes
 
@@ -169,3 +170,10 @@ def rows(scale: measure.Scale) -> Iterator[measure.Row]:
         yield from suite.growth()
         yield from suite.memory()
         yield from suite.against_taskflow()
+    flows = scale.size(10000, 500)
+    yield many.row(
+        f'{flows} flows of 10 tasks in one loop, no logbook',
+        many.Many(flows, 10),
+        1 if scale is measure.FULL else scale.pairs,
+        None,
+    )

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 import contextlib
+import importlib
 import json
 import pathlib
 import tempfile
@@ -29,13 +30,16 @@ import unittest
 
 import sqlalchemy as sa
 
+from benchmarks import many
 from benchmarks import measure
+from benchmarks import others
 from benchmarks import shapes
 from taskflow_service.persistence import backends
 from taskflow_service.utils import persistence_utils
 from tests import servers
 
 CHAIN = measure.Budget(promise=2, aim=1.5)
+AGAINST_DBOS = measure.Budget(promise=3, aim=4, at_least=True)
 FAN_OUT = measure.Budget(promise=5, aim=8, at_least=True)
 
 _SERVERS = {
@@ -130,18 +134,18 @@ class Durable:
 
     def __init__(self, url: str) -> None:
         self._us = shapes.Library('taskflow_service')
-        self._backend = backends.fetch({'connection': url})
-        with contextlib.closing(self._backend.get_connection()) as connection:
+        self.backend = backends.fetch({'connection': url})
+        with contextlib.closing(self.backend.get_connection()) as connection:
             connection.upgrade()
 
     def seconds(self, shape: str, n: int, **options: Any) -> float:
         """Return seconds per task of ``run()``."""
-        _, detail = persistence_utils.temporary_flow_detail(self._backend)
+        _, detail = persistence_utils.temporary_flow_detail(self.backend)
         engine = self._us.engines.load(
             shapes.SHAPES[shape](self._us, n),
             store=shapes.STORES.get(shape),
             flow_detail=detail,
-            backend=self._backend,
+            backend=self.backend,
             **options,
         )
         engine.compile()
@@ -149,7 +153,7 @@ class Durable:
         return measure.seconds(engine.run) / n
 
     def close(self) -> None:
-        self._backend.close()
+        self.backend.close()
 
 
 def _measure(
@@ -187,6 +191,81 @@ def _measure(
             'x the rate of raw commits',
             FAN_OUT if name == 'PostgreSQL' else None,
         )
+        if scale is measure.FULL:
+            yield from _against(name, url, durable, scale)
+
+
+def _against(
+    name: str, url: str, durable: Durable, scale: measure.Scale
+) -> Iterator[measure.Row]:
+    """Measure what takes its time: others, and many flows at once."""
+    n = 200
+    yield measure.Row(
+        f"durable chain against TaskFlow's backend, {name}, {n} tasks",
+        1
+        / measure.ratio(
+            lambda: durable.seconds('results', n, engine='serial'),
+            lambda: _taskflow(url, n),
+            scale.pairs,
+        ),
+        'x',
+    )
+    if name != 'PostgreSQL':
+        return
+    if others.installed('dbos'):
+        for note, given in (
+            ('', url),
+            (', synchronous_commit=off', _asynchronous(url)),
+        ):
+            ours = Durable(given)
+            dbos = others.Dbos(given)
+            try:
+                yield measure.Row(
+                    f'durable chain against DBOS, {name}{note}',
+                    1
+                    / measure.ratio(
+                        lambda: ours.seconds('results', n, engine='serial'),  # noqa: B023
+                        lambda: dbos.seconds(n),  # noqa: B023
+                        scale.pairs,
+                    ),
+                    'x',
+                    None if note else AGAINST_DBOS,
+                )
+            finally:
+                dbos.close()
+                ours.close()
+    yield many.row(
+        f'10,000 flows of 3 tasks in one loop, {name}',
+        many.Many(10000, 3, durable.backend),
+        1,
+        many.BUDGET,
+    )
+
+
+def _asynchronous(url: str) -> str:
+    return (
+        sa.make_url(url)
+        .update_query_dict({'options': '-c synchronous_commit=off'})
+        .render_as_string(hide_password=False)
+    )
+
+
+def _taskflow(url: str, n: int) -> float:
+    """Return seconds per task of TaskFlow with its own backend."""
+    them = shapes.Library('taskflow')
+    backends_ = importlib.import_module('taskflow.persistence.backends')
+    utils = importlib.import_module('taskflow.utils.persistence_utils')
+    with backends_.backend({'connection': url}) as backend:
+        _, detail = utils.temporary_flow_detail(backend)
+        engine = them.engines.load(
+            shapes.SHAPES['results'](them, n),
+            store=shapes.STORES.get('results'),
+            flow_detail=detail,
+            backend=backend,
+        )
+        engine.compile()
+        engine.prepare()
+        return measure.seconds(engine.run) / n
 
 
 def rows(scale: measure.Scale) -> Iterator[measure.Row]:

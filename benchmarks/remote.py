@@ -32,12 +32,16 @@ from oslo_messaging.rpc import dispatcher
 
 from benchmarks import bus
 from benchmarks import measure
+from benchmarks import others
 from benchmarks import shapes
 from taskflow_service import identity
 from tests import servers
 
 CHAIN = measure.Budget(promise=1.5, aim=1.2)
 FAN_OUT = measure.Budget(promise=5, aim=15, at_least=True)
+AGAINST_CELERY = measure.Budget(promise=10, aim=20, at_least=True)
+AGAINST_TASKFLOW = measure.Budget(promise=30, aim=100, at_least=True)
+REDIS = 'redis://127.0.0.1:6379/0'
 _PATIENCE = 60
 
 
@@ -183,3 +187,36 @@ def _measure(url: str, scale: measure.Scale) -> Iterator[measure.Row]:
             'x the rate of bare casts',
             FAN_OUT,
         )
+        if scale is measure.FULL:
+            yield from _against(url, remote, wide, scale.pairs)
+
+
+def _against(
+    url: str, remote: Remote, wide: int, pairs: int
+) -> Iterator[measure.Row]:
+    """Measure the fan-out against those of others."""
+
+    def ours() -> float:
+        return remote.seconds('unordered', wide)
+
+    if others.installed('celery') and others.installed('redis'):
+        with others.celery(url, REDIS) as celery:
+            yield measure.Row(
+                'remote fan-out against Celery, a task',
+                1 / measure.ratio(ours, lambda: celery(1000), pairs),
+                'x',
+                AGAINST_CELERY,
+            )
+    else:
+        yield measure.Row('against Celery', None, note='not installed')
+    if others.installed('taskflow') and others.installed('kombu'):
+        with others.taskflow_workers(url) as workers:
+            theirs = others.largest(workers)
+        yield measure.Row(
+            "remote fan-out against TaskFlow's workers, a task",
+            theirs / ours(),
+            'x',
+            AGAINST_TASKFLOW,
+        )
+    else:
+        yield measure.Row('against TaskFlow', None, note='not installed')
