@@ -174,12 +174,17 @@ class Engine(base.Engine):
 
         Raises ``InvalidState`` before ``compile()``.
         """
+        self._stage_atoms()
+        self.storage.ledger.save()
+
+    def _stage_atoms(self) -> None:
+        """Have the rows of all atoms written with what is next committed."""
         if self._plan is None:
             raise exceptions.InvalidState(
                 'Can not prepare an engine which has not been compiled'
             )
         if not self._prepared:
-            with self._one_commit():
+            with self.storage.turn():
                 self._change_state(states.RESUMING)
                 self.storage.record.bind(self._plan)
                 self._inject()
@@ -264,9 +269,12 @@ class Engine(base.Engine):
         return plan.unsatisfied(node, injected)
 
     def make_ready(self) -> None:
-        """Compile, prepare and validate."""
+        """Compile, prepare and validate; what is new is not yet written.
+
+        It is with the first commit of the run, which proves ownership.
+        """
         self.compile()
-        self.prepare()
+        self._stage_atoms()
         self.validate()
 
     # Ownership
