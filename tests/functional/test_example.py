@@ -90,8 +90,17 @@ class HelloRemoteTest(base.BaseTestCase):
         return 'default=demo.hello,demo.goodbye'
 
     def test_what_is_wrong_is_said_in_a_line(self) -> None:
-        program = self._start('--transport-url', 'kafka://host/')
-        said, _ = program.communicate(timeout=daemons.DEADLINE)
-        self.assertEqual(1, program.returncode)
-        self.assertEqual(1, len(said.splitlines()), said)
-        self.assertIn('transport_url', said)
+        for option, words in (
+            ('transport_url', ('--transport-url', 'kafka://host/')),
+            ('transport_url', ('worker', '--transport-url', 'carrier://h/')),
+            ('[database] connection', ('--connection', 'oracle9://host/x')),
+            (
+                '[database] connection',
+                ('--connection', 'postgresql+psycopg://u@127.0.0.1:1/x'),
+            ),
+        ):
+            program = self._start(*words)
+            said, _ = program.communicate(timeout=daemons.DEADLINE)
+            self.assertEqual(1, program.returncode, said)
+            self.assertEqual(1, len(said.splitlines()), said)
+            self.assertIn(option, said)

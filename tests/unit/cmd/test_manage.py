@@ -131,6 +131,11 @@ class ManageTest(base.BaseTestCase):
             (('flow', 'show', 'x'), "'x'"),
             (('--connection', 'oracle://x', 'db', 'sync'), 'oracle'),
             (('--config-file', '/nowhere', 'db', 'sync'), '/nowhere'),
+            (
+                ('--connection', 'mysql+pymysql://u@127.0.0.1:1/x')
+                + ('flow', 'list'),
+                '[database] connection',
+            ),
         ):
             code, out, err = self.run_it(*args)
             self.assertEqual((1, ''), (code, out))
