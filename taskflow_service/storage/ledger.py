@@ -66,7 +66,7 @@ class Ledger:
             or release
         ):
             return None
-        staged = _Staged(record)
+        staged = self._staged = _Staged(record)
         self._used += 1
         try:
             change = self._make(staged, self.backend.pack, release)
@@ -106,15 +106,24 @@ class Ledger:
         self.turn = change.new_turn
 
     def save(self) -> None:
-        """Commit what is unwritten, outside of a turn; blocks."""
+        """Commit what is unwritten, outside of a turn; blocks.
+
+        What is said of a flow that another process owns stays unwritten.
+        """
         change = self.change()
         if change is None:
             return
         backend = typing.cast(base.Backend, self.backend)
         with contextlib.closing(backend.open_writer()) as writer:
             committed = writer.commit([change])
-        if change.flow_uuid in committed.refused:
-            raise committed.refused[change.flow_uuid]
+        refusal = committed.refused.get(change.flow_uuid)
+        if isinstance(refusal, exceptions.FlowOwned):
+            # Somebody runs it, or did until it died: what this engine was
+            # told meanwhile is written once it has claimed the flow.
+            self._staged.put_back(self.record)
+            return
+        if refusal is not None:
+            raise refusal
         if change.flow_uuid in committed.lost:
             raise base.ownership_lost(change.flow_uuid)
         self.landed(change)
