@@ -26,6 +26,7 @@ from taskflow_service import exceptions
 from taskflow_service import retry
 from taskflow_service import task
 from taskflow_service.executors import base as executors_base
+from taskflow_service.listeners import base as listeners
 from taskflow_service.patterns import linear_flow
 from taskflow_service.patterns import unordered_flow
 from tests.unit.engines import hands
@@ -188,30 +189,37 @@ class UserCodeTest(base.BaseTestCase):
 
     def test_a_cancellation_while_a_listener_runs_is_not_lost(self):
         elsewhere = Elsewhere()
+        cancelled = threading.Event()
+        elsewhere.cancel = lambda request, reason: cancelled.set()
         engine = engines.load(
             flow('f', hands.Say('a')), engine='parallel', executor=elsewhere
         )
 
-        # Told in the last part of a turn, after which only the task moves.
-        def cancel(state, details):
-            other = threading.Thread(target=engine.cancel)
-            other.start()
-            other.join(LONG)
+        class Cancels(listeners.Listener):
+            def on_committed(self, transitions):
+                # The last thing of a turn; then only the task moves.
+                other = threading.Thread(target=engine.cancel)
+                other.start()
+                other.join(LONG)
+                # The loop has seen it, and that the flow is busy.
+                seen = threading.Event()
+                loop.inbox.put(None)
+                while loop.inbox:
+                    seen.wait(0.001)
 
-        engine.atom_notifier.register('RUNNING', cancel)
-        cancelled = threading.Event()
-        elsewhere.cancel = lambda request, reason: cancelled.set()
+        loop = self.loop
         elsewhere.expect(1)
-        future = self.loop.submit(engine)
-        self.addCleanup(elsewhere.let_go)
-        self.assertTrue(elsewhere.wait())
-        self.assertTrue(cancelled.wait(LONG))
-        elsewhere.expect(1)
-        elsewhere.let_go()
-        # The revert.
-        self.assertTrue(elsewhere.wait())
-        elsewhere.let_go()
-        self.assertRaises(exceptions.Cancelled, future.result, LONG)
+        with Cancels(engine):
+            future = self.loop.submit(engine)
+            self.addCleanup(elsewhere.let_go)
+            self.assertTrue(elsewhere.wait())
+            self.assertTrue(cancelled.wait(LONG))
+            elsewhere.expect(1)
+            elsewhere.let_go()
+            # The revert.
+            self.assertTrue(elsewhere.wait())
+            elsewhere.let_go()
+            self.assertRaises(exceptions.Cancelled, future.result, LONG)
 
     def test_what_fails_is_raised_by_the_future(self):
         failed = self.loop.submit(engines.load(flow('f', hands.Fail('a'))))
