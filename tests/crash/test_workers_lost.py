@@ -507,7 +507,7 @@ class EngineLostTest(_Case):
 
     def _finish(self, program: subprocess.Popen[str]) -> str:
         out, err = program.communicate(timeout=daemons.DEADLINE)
-        self.assertEqual(states.SUCCESS, out.split()[-1], err)
+        self.assertEqual([states.SUCCESS], out.split()[-1:], err)
         return err
 
     def _assert_done_once(self) -> None:
