@@ -127,6 +127,7 @@ class _Child:
             self._token,
             order.number,
         )
+        attempt.task = order.task
         attempt.tell = lambda event, details: self._say(
             PROGRESS, event, details
         )
