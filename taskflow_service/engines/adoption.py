@@ -131,12 +131,13 @@ class Sweeper:
         for flow in self._orphans():
             if self._stop.is_set():
                 break
-            with contextlib.closing(
-                self._backend.get_connection()
-            ) as connection:
-                detail = connection.get_flow_details(flow.uuid)
-            if self._adopt(detail, flow.owner):
-                adopted += 1
+            try:
+                adopted += self._adopt(flow)
+            except exceptions.StorageOutage:
+                raise
+            except Exception as error:
+                # One flow that cannot be made again holds up no other.
+                self._refuse(flow, str(error))
         return adopted
 
     def _orphans(self) -> Iterator[queries.FlowSummary]:
@@ -157,18 +158,23 @@ class Sweeper:
                 return
             marker = page[-1].uuid
 
-    def _adopt(self, detail: models.FlowDetail, owner: str | None) -> bool:
+    def _refuse(self, flow: queries.FlowSummary, why: str) -> None:
+        if flow.uuid not in self._refused:
+            self._refused.add(flow.uuid)
+            LOG.warning(
+                'Flow %s (%s) of %s cannot be adopted: %s',
+                flow.name,
+                flow.uuid,
+                flow.owner,
+                why,
+            )
+
+    def _adopt(self, flow: queries.FlowSummary) -> bool:
+        with contextlib.closing(self._backend.get_connection()) as connection:
+            detail = connection.get_flow_details(flow.uuid)
         why = self._why_not(detail)
         if why is not None:
-            if detail.uuid not in self._refused:
-                self._refused.add(detail.uuid)
-                LOG.warning(
-                    'Flow %s (%s) of %s cannot be adopted: %s',
-                    detail.name,
-                    detail.uuid,
-                    owner,
-                    why,
-                )
+            self._refuse(flow, why)
             return False
         engine = helpers.load_from_detail(
             detail, backend=self._backend, conf=self._conf
@@ -177,7 +183,7 @@ class Sweeper:
             'Adopting flow %s (%s), whose owner %s is gone',
             detail.name,
             detail.uuid,
-            owner,
+            flow.owner,
         )
         future = self._loop.submit(engine)
         future.add_done_callback(lambda done: _report(detail, done))

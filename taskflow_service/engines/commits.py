@@ -40,7 +40,7 @@ class Staged(typing.Protocol):
     record: record_mod.Record
     ledger: ledger_mod.Ledger
     finished: bool
-    error: Exception | None
+    error: BaseException | None
 
 
 class Commits:

@@ -201,7 +201,12 @@ class Engine(base.Engine):
         self.storage.ledger.save()
 
     def _change_state(self, state: str) -> bool:
-        return teller_mod.Teller(self, self.storage.record).flow_state(state)
+        drive = self._drive
+        teller = drive.teller if drive is not None else self._make_teller()
+        return teller.flow_state(state)
+
+    def _make_teller(self) -> teller_mod.Teller:
+        return teller_mod.Teller(self, self.storage.record)
 
     def _inject(self) -> None:
         if self._options.get('inject_transient', True):
@@ -289,14 +294,29 @@ class Engine(base.Engine):
             timeout = self.conf.engine.claim_timeout
         storage = self.storage
         claim = backend.claim(storage.flow_uuid, timeout, driver=_Owner(self))
-        if claim.turn != storage.ledger.turn:
-            with contextlib.closing(backend.get_connection()) as connection:
-                detail = connection.get_flow_details(storage.flow_uuid)
-            storage.record.reload(detail)
-        storage.ledger.stand(claim.epoch, claim.turn)
         self._claim = claim
+        try:
+            if claim.turn != storage.ledger.turn:
+                self._read_again(backend)
+            storage.ledger.stand(claim.epoch, claim.turn)
+            if storage.get_flow_state() == states.REVERTED:
+                self.reset()
+        except BaseException:
+            self.disown()
+            raise
 
-    def _disown(self) -> None:
+    def _read_again(self, backend: persistence_base.Backend) -> None:
+        storage = self.storage
+        with contextlib.closing(backend.get_connection()) as connection:
+            detail = connection.get_flow_details(storage.flow_uuid)
+        storage.record.reload(detail)
+        if storage.record.state in (states.RESUMING, states.SUSPENDING):
+            # Whoever was about to, is gone.
+            with storage.turn():
+                self._change_state(states.SUSPENDED)
+
+    def disown(self) -> None:
+        """Give back the claim on the flow, if there is one."""
         if self._claim is not None and self._backend is not None:
             claim, self._claim = self._claim, None
             self._backend.release(claim)
@@ -393,20 +413,25 @@ class Engine(base.Engine):
         loop = loop_mod.PrivateLoop(self.clock)
         executor = self.executor
         executor.bind(loop.inbox.put)
-        executor.open()
         try:
+            executor.open()
             with self._statistics.gather(self.storage.record):
                 self.own()
                 drive = self.make_drive(executor, loop)
-                drive.begin()
-                loop.advance(drive)
-                yield loop, drive
+                try:
+                    drive.begin()
+                    loop.advance(drive)
+                    yield loop, drive
+                except BaseException as error:
+                    # What runs is told to stop before it is waited for.
+                    drive.drop(error)
+                    raise
         finally:
             executor.close()
             loop.commits.close()
             self._executor = None
             self._drive = self.storage.driver = None
-            self._disown()
+            self.disown()
         self.finish(drive)
 
     def finish(self, drive: turn_mod.Drive) -> None:
@@ -414,7 +439,7 @@ class Engine(base.Engine):
         self._drive = self.storage.driver = None
         self._statistics.discarded = drive.stage.discarded
         self.storage.record.refresh()
-        self._disown()
+        self.disown()
         if drive.error is not None:
             raise drive.error
         if drive.cancelled is not None:
@@ -496,7 +521,7 @@ class Engine(base.Engine):
                 'populated'
             )
         record = self.storage.record
-        teller = teller_mod.Teller(self, record)
+        teller = self._make_teller()
         with self._one_commit():
             for node in self.plan.retries_last(range(len(self.plan))):
                 if not self.plan.is_atom(node):
@@ -516,8 +541,12 @@ class _Owner:
 
     def asked(self, flow_uuid: str, what: str) -> None:
         """Somebody asked, through the logbook, to stop the flow."""
+        drive = self._engine.drive
+        if drive is None:
+            return
         if what == 'suspend':
-            self._engine.suspend()
+            # Listeners are not to hold up who keeps the leases.
+            drive.wishes.ask(self._engine.suspend)
         else:
             self._engine.cancel(
                 revert=what == 'cancel', reason='asked through the logbook'

@@ -24,6 +24,7 @@ from concurrent import futures
 import logging
 import threading
 import typing
+import weakref
 
 from taskflow_service import clock as clock_mod
 from taskflow_service import exceptions
@@ -48,6 +49,10 @@ Request = executors_base.Request
 #: Threads of a shared loop in which user code of its flows runs.
 CALLBACK_THREADS = 4
 
+#: Threads of a shared loop in which flows are claimed, which may have to wait
+#: for their owners.
+CLAIM_THREADS = 8
+
 #: Seconds after which user code that is not back is named in the log.
 SLOW = 5.0
 
@@ -70,6 +75,8 @@ class Loadable(typing.Protocol):
     ) -> executors_base.Executor: ...
 
     def own(self) -> None: ...
+
+    def disown(self) -> None: ...
 
     def make_drive(
         self, executor: executors_base.Executor, loop: Turns
@@ -102,7 +109,14 @@ class Turns:
 
     def alarm(self, drive: Drive, due: clock_mod.Monotonic) -> None:
         """Have a flow take its turn at a time."""
-        self.alarms.at(due, lambda: self.inbox.put(drive))
+        # A flow that has ended does not stay in memory until its deadline.
+        known = weakref.ref(drive)
+        self.alarms.at(due, lambda: self._alarmed(known))
+
+    def _alarmed(self, known: weakref.ref[Drive]) -> None:
+        drive = known()
+        if drive is not None:
+            self.inbox.put(drive)
 
     def wait(self) -> None:
         """Block until something happened, or some timer is due."""
@@ -144,21 +158,32 @@ class Turns:
         failed = self.commits.write(started)
         ended = []
         for drive, requests in started.items():
-            error = failed.get(drive)
-            if error is not None:
+            error = failed.get(drive) or drive.error
+            if error is None:
+                self._go_on(drive, requests)
+            else:
+                # Nothing of its turn was written: what ended elsewhere is
+                # not acknowledged, so that the next owner can ask for it.
                 drive.executor.release(requests)
                 drive.drop(error)
-            else:
-                drive.wishes.committed()
-                if drive.recorded:
-                    drive.executor.recorded(drive.recorded)
-                    drive.recorded = []
-                if requests:
-                    drive.executor.start(requests)
             if drive.finished:
                 ended.append(drive)
-                del self.drives[drive.flow_uuid]
+                self.drives.pop(drive.flow_uuid, None)
         return ended
+
+    @staticmethod
+    def _go_on(drive: Drive, requests: list[Request]) -> None:
+        """Do what had to wait for the commit; a failure is its flow's."""
+        try:
+            drive.wishes.committed()
+            if drive.recorded:
+                drive.executor.recorded(drive.recorded)
+                drive.recorded = []
+            if requests:
+                drive.executor.start(requests)
+        except Exception as error:
+            LOG.exception('Flow %s cannot go on', drive.flow_uuid)
+            drive.drop(error)
 
 
 class PrivateLoop(Turns):
@@ -205,6 +230,11 @@ class Loop(Turns):
         self._pool = futures.ThreadPoolExecutor(
             CALLBACK_THREADS, thread_name_prefix='taskflow-callbacks'
         )
+        self._claims = futures.ThreadPoolExecutor(
+            CLAIM_THREADS, thread_name_prefix='taskflow-claims'
+        )
+        #: Nothing is submitted once the loop has been told to end.
+        self._gate = threading.Lock()
         self._closing = False
         self._thread = threading.Thread(
             target=self._main, name='taskflow-loop', daemon=True
@@ -223,24 +253,25 @@ class Loop(Turns):
         Compiles, prepares and validates in the calling thread, and raises
         what they raise.
         """
-        if self._closing:
-            raise exceptions.ExecutionFailure('This loop is closed')
         future: futures.Future[typing.Any] = futures.Future()
         future.set_running_or_notify_cancel()
         engine.make_ready()
         submission = _Submission(engine, future)
-        self._new.add(future)
+        with self._gate:
+            if self._closing:
+                raise exceptions.ExecutionFailure('This loop is closed')
+            self._new.add(future)
         if engine.logbook is None:
             self.inbox.put(submission)
         else:
-            self._pool.submit(self._own, submission)
+            self._claims.submit(self._own, submission)
         return future
 
     def _own(self, submission: _Submission) -> None:
         """Claim a flow, which may have to wait, and hand it to the loop."""
         try:
             submission.engine.own()
-        except Exception as error:
+        except BaseException as error:
             submission = submission._replace(error=error)
         self.inbox.put(submission)
 
@@ -257,15 +288,22 @@ class Loop(Turns):
 
     def _main(self) -> None:
         self.thread = threading.get_ident()
-        while not self._closing or self.drives or self.inbox or self._new:
-            self.wait()
+        while (
+            not self._closing or self._new or self._submissions or self.inbox
+        ):
             try:
+                self.wait()
                 self._turn()
             except exceptions.StorageOutage as error:
                 self._abandon(error)
             except Exception as error:
                 LOG.exception('A turn of the loop failed')
                 self._abandon(error)
+        self._claims.shutdown()
+        self._pool.shutdown()
+        for executor in self._executors.values():
+            executor.close()
+        self.commits.close()
 
     def _turn(self) -> None:
         started: dict[Drive, list[Request]] = {}
@@ -299,7 +337,8 @@ class Loop(Turns):
                 raise error
             self._refuse_twice(engine)
             drive = engine.make_drive(self._executor(engine), self)
-        except Exception as raised:
+        except BaseException as raised:
+            engine.disown()
             future.set_exception(raised)
             return
         self._submissions[drive] = submission
@@ -321,13 +360,15 @@ class Loop(Turns):
         drive: Drive, part: typing.Any, *args: typing.Any
     ) -> list[Request]:
         """Have a flow take its turn here; what fails is its own alone."""
+        placed: list[Request] = []
         try:
             part(*args)
-            return drive.conclude(drive.place())
+            placed = drive.place()
+            return drive.conclude(placed)
         except Exception as error:
             LOG.exception('Flow %s cannot go on', drive.flow_uuid)
             drive.drop(error)
-            return []
+            return placed
 
     def _call(self, drive: Drive, part: typing.Any, *args: typing.Any) -> None:
         """Run a part of a turn that calls user code in the pool."""
@@ -341,7 +382,7 @@ class Loop(Turns):
         result: typing.Any = None
         try:
             result = part(*args)
-        except Exception as error:
+        except BaseException as error:
             LOG.exception('Flow %s cannot go on', drive.flow_uuid)
             drive.drop(error)
         took = self.clock.monotonic() - began
@@ -352,7 +393,7 @@ class Loop(Turns):
                 drive.flow_uuid,
                 took,
             )
-        self.inbox.put(_Called(drive, part, result))
+        self.inbox.put(_Called(drive, part, args, result))
 
     def _called(
         self, called: _Called, started: dict[Drive, list[Request]]
@@ -361,6 +402,9 @@ class Loop(Turns):
         waiting = self._busy.pop(drive)
         if drive.error is not None:
             started[drive] = []
+            if called.part == drive.conclude:
+                # Placed, and never started.
+                started[drive] = called.args[0]
         elif called.part == drive.conclude:
             started[drive] = called.result
             for item in waiting:
@@ -373,7 +417,16 @@ class Loop(Turns):
             outcomes = [item for item in waiting if item is not drive]
             self._call(drive, drive.take, outcomes)
         elif called.part != drive.teller.committed:
-            self._call(drive, drive.conclude, drive.place())
+            self._call(drive, drive.conclude, self._place(drive))
+
+    @staticmethod
+    def _place(drive: Drive) -> list[Request]:
+        try:
+            return drive.place()
+        except Exception as error:
+            LOG.exception('Flow %s cannot go on', drive.flow_uuid)
+            drive.drop(error)
+            return []
 
     def _finish(self, drive: Drive) -> None:
         engine, future, _error = self._submissions.pop(drive)
@@ -386,22 +439,20 @@ class Loop(Turns):
 
     def _abandon(self, error: Exception) -> None:
         """Let go of all flows; those whose user code runs when it is back."""
-        for drive in list(self.drives.values()):
-            drive.drop(error)
+        for drive in list(self._submissions):
+            if not drive.finished:
+                drive.drop(error)
             if drive not in self._busy:
-                del self.drives[drive.flow_uuid]
+                self.drives.pop(drive.flow_uuid, None)
                 self._finish(drive)
 
     def close(self, wait: bool = True) -> None:
         """End when all flows have ended; ``wait`` blocks until then."""
-        self._closing = True
+        with self._gate:
+            self._closing = True
         self.inbox.put(None)
         if wait:
             self._thread.join()
-            self._pool.shutdown()
-            for executor in self._executors.values():
-                executor.close()
-            self.commits.close()
 
 
 class _Submission(typing.NamedTuple):
@@ -409,7 +460,7 @@ class _Submission(typing.NamedTuple):
 
     engine: Loadable
     future: futures.Future[typing.Any]
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 class _Called(typing.NamedTuple):
@@ -417,4 +468,5 @@ class _Called(typing.NamedTuple):
 
     drive: Drive
     part: typing.Any
+    args: tuple[typing.Any, ...]
     result: typing.Any

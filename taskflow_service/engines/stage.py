@@ -104,7 +104,14 @@ class Stage:
             self.discarded += 1
 
     def reverted(self, node: int, value: typing.Any) -> None:
-        """Stage what a revert returned."""
+        """Stage what a revert returned; a failure if it cannot be kept."""
+        if value is not None and self.record.tracks:
+            try:
+                self._storage.pack(value)
+            except exceptions.ValueNotStorable as error:
+                named = error.of(self.run.plan.name_of(node), 'revert result')
+                self.revert_failed(node, ft.Failure.from_exception(named))
+                return
         self.record.keep_revert(node, value)
         self.teller.atom_state(node, states.REVERTED, value)
         completion.reverted(self.run, node)

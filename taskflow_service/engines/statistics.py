@@ -41,7 +41,6 @@ class Statistics:
     def gather(self, record: record_mod.Record) -> Iterator[None]:
         """Measure a run."""
         self._before = record.completed
-        self._before = record.completed
         self._began = time.perf_counter()
         try:
             yield

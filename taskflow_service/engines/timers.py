@@ -47,6 +47,10 @@ class Timers:
         if self._alarm is not None:
             self._alarm(due)
 
+    def clear(self) -> None:
+        """Forget all calls."""
+        self._heap.clear()
+
     @property
     def due(self) -> Monotonic | None:
         """When the next call is due."""

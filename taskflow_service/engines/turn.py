@@ -140,7 +140,7 @@ class Drive:
         self.cancelled: ft.Failure | None = None
         self.finished = False
         #: Why the flow cannot go on here: nothing of it is written any more.
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.wishes = wishes_mod.Wishes(self.poke, lambda: self.finished)
 
     @property
@@ -260,9 +260,26 @@ class Drive:
         more = dict(details)
         progress = more.pop('progress', None)
         if event == task_mod.EVENT_UPDATE_PROGRESS and progress is not None:
-            self.storage.set_task_progress(
-                request.task.name, progress, details=more
-            )
+            self._keep_progress(request, progress, more)
+
+    def _keep_progress(
+        self,
+        request: Request,
+        progress: typing.Any,
+        more: dict[str, typing.Any],
+    ) -> None:
+        task = request.task.name
+        if self.record.tracks:
+            try:
+                self.storage.pack([progress, more])
+            except exceptions.ValueNotStorable as error:
+                LOG.warning(
+                    'Progress of flow %s is not kept: %s',
+                    self.flow_uuid,
+                    error.of(task, 'progress'),
+                )
+                return
+        self.storage.set_task_progress(task, progress, details=more)
 
     # Deciding
 
@@ -352,6 +369,8 @@ class Drive:
         # A listener may have asked in this very turn: it is honoured before
         # anything else is started.
         self._do_what_is_asked()
+        if self.finished:
+            return []
         run = self.run
         stopping = run.aborted or self.suspending
         if self.held and (stopping or self.stage.reconsider):
@@ -447,10 +466,18 @@ class Drive:
         else:
             state = states.SUCCESS if run.complete else states.REVERTED
         self.teller.flow_state(state)
+        self.timers.clear()
         self.finished = True
 
-    def drop(self, error: Exception) -> None:
-        """Let go of a flow that this process is not to write any more."""
+    def drop(self, error: BaseException) -> None:
+        """Let go of a flow that this process is not to write any more.
+
+        The first reason counts.
+        """
+        self.recorded.clear()
+        self.timers.clear()
+        if self.error is not None:
+            return
         self.error = error
         self.executor.abandon(list(self.requests.values()))
         for waiting in self.executor.withdraw(self):

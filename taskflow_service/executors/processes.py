@@ -38,6 +38,7 @@ from taskflow_service import exceptions
 from taskflow_service import task as task_mod
 from taskflow_service.executors import base
 from taskflow_service.executors import child
+from taskflow_service.executors import waiting
 from taskflow_service.types import failure as ft
 
 LOG = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class ProcessesExecutor(base.Executor):
             queue.SimpleQueue()
         )
         self._slots: list[_Slot] = []
+        self._waiting = waiting.Queue()
         #: Guards the count of open requests.
         self._lock = threading.Lock()
         self._open = 0
@@ -101,7 +103,14 @@ class ProcessesExecutor(base.Executor):
             pass
         with self._lock:
             self._open += len(placed)
+        if len(offer):
+            self._waiting.add(offer.run)
         return placed
+
+    def idle(self) -> None:
+        """Give room that a flow did not take to the next one."""
+        if self._waiting and self._open < self._width:
+            self._waiting.call()
 
     def start(self, requests: list[base.Request]) -> None:
         """Hand them to the processes, which are started when needed."""
@@ -122,6 +131,8 @@ class ProcessesExecutor(base.Executor):
         """Deliver an outcome; from any thread."""
         with self._lock:
             self._open -= 1
+        # Before its own flow, which else would take the room again.
+        self._waiting.call()
         self.deliver(base.Outcome(request, end, value))
 
     def release(self, requests: list[base.Request]) -> None:

@@ -23,6 +23,7 @@ import typing
 from taskflow_service import exceptions
 from taskflow_service.executors import attempt as attempt_mod
 from taskflow_service.executors import base
+from taskflow_service.executors import waiting
 from taskflow_service.types import failure as ft
 
 LOG = logging.getLogger(__name__)
@@ -68,12 +69,10 @@ class ThreadsExecutor(base.Executor):
         if executor is not None:
             self._width = getattr(executor, '_max_workers', None)
         self._per_flow = per_flow
-        #: Guards ``_open``, which threads of the pool count down, and
-        #: ``_waiting``.
+        #: Guards ``_open``, which threads of the pool count down.
         self._lock = threading.Lock()
         self._open = 0
-        #: Flows that found no room, in the order in which they asked.
-        self._waiting: dict[base.Run, None] = {}
+        self._waiting = waiting.Queue()
         self._running: dict[str, int] = {}
         self._backlog = 0
         self._placed = False
@@ -106,8 +105,7 @@ class ThreadsExecutor(base.Executor):
                 running = self._running.get(uuid, 0)
                 self._running[uuid] = running + len(placed)
         if self._is_full() and len(offer):
-            with self._lock:
-                self._waiting[offer.run] = None
+            self._waiting.add(offer.run)
         return placed
 
     def _room(self) -> int | None:
@@ -133,15 +131,7 @@ class ThreadsExecutor(base.Executor):
         if self._backlog and self._width and self._open > self._width:
             self._backlog //= 2
         if self._waiting and not self._is_full():
-            self._call_next()
-
-    def _call_next(self) -> None:
-        with self._lock:
-            run = next(iter(self._waiting), None)
-            if run is not None:
-                del self._waiting[run]
-        if run is not None:
-            run.poke()
+            self._waiting.call()
 
     def start(self, requests: list[base.Request]) -> None:
         """Hand them to the pool."""
@@ -155,7 +145,11 @@ class ThreadsExecutor(base.Executor):
                 self._end(request, base.End.FAILED, _refused(error, request))
 
     def _perform(self, request: base.Request) -> None:
-        end, value = attempt_mod.perform(request, request.private)
+        try:
+            end, value = attempt_mod.perform(request, request.private)
+        except BaseException as error:
+            # A pool swallows it, and the flow would wait for ever.
+            end, value = base.End.FAILED, _exited(error, request)
         self._end(request, end, value)
 
     def _end(
@@ -163,8 +157,7 @@ class ThreadsExecutor(base.Executor):
     ) -> None:
         self._leave([request])
         # Before its own flow, which else would take the room again.
-        if self._waiting:
-            self._call_next()
+        self._waiting.call()
         self.deliver(base.Outcome(request, end, value))
 
     def _leave(self, requests: list[base.Request]) -> None:
@@ -195,6 +188,15 @@ class ThreadsExecutor(base.Executor):
         if self._pool is not None and self._given is None:
             self._pool.shutdown()
             self._pool = None
+
+
+def _exited(error: BaseException, request: base.Request) -> ft.Failure:
+    failure = exceptions.ExecutionFailure(
+        f'{request.action.capitalize()} of task {request.task.name!r} of flow '
+        f'{request.run.flow_uuid} tried to end its thread: {error!r}',
+        error,
+    )
+    return ft.Failure.from_exception(failure)
 
 
 def _refused(error: Exception, request: base.Request) -> ft.Failure:

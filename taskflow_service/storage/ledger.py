@@ -113,6 +113,14 @@ class Ledger:
         change = self.change()
         if change is None:
             return
+        landed = False
+        try:
+            landed = self._write(change)
+        finally:
+            if not landed:
+                self._staged.put_back(self.record)
+
+    def _write(self, change: unit.FlowChange) -> bool:
         backend = typing.cast(base.Backend, self.backend)
         with contextlib.closing(backend.open_writer()) as writer:
             committed = writer.commit([change])
@@ -120,13 +128,13 @@ class Ledger:
         if isinstance(refusal, exceptions.FlowOwned):
             # Somebody runs it, or did until it died: what this engine was
             # told meanwhile is written once it has claimed the flow.
-            self._staged.put_back(self.record)
-            return
+            return False
         if refusal is not None:
             raise refusal
         if change.flow_uuid in committed.lost:
             raise base.ownership_lost(change.flow_uuid)
         self.landed(change)
+        return True
 
 
 class _Staged:

@@ -195,6 +195,9 @@ class Record:
         self.meta = detail.meta
         for atom in detail:
             node = self.index.get(atom.name)
+            if atom.name == INJECTOR and self.injector_changed:
+                # What this engine was given since is still to be written.
+                continue
             if node is None:
                 self._keep(atom)
             else:

@@ -185,8 +185,11 @@ class Control(control.Control):
                 self.peer.name,
             )
             self.runner.kill()
-            self._keep()
-            self._give_up()
+            try:
+                self._keep()
+            finally:
+                # Also with a disk that is full: others do the work already.
+                self._give_up()
         self._look_at_locks(now)
         self._report(now)
         if self._draining and not self.runner.running():

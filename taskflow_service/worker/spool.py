@@ -84,7 +84,11 @@ class Spool:
         for request_uuid in request_uuids:
             if request_uuid in self._there:
                 self._there.discard(request_uuid)
-                self._path(request_uuid).unlink(missing_ok=True)
+                try:
+                    self._path(request_uuid).unlink(missing_ok=True)
+                except OSError as error:
+                    # Told again after a restart, and told off again.
+                    LOG.warning('An outcome could not be forgotten: %s', error)
 
     def _path(self, request_uuid: str) -> pathlib.Path:
         # What came over the bus must not lead to another folder.
