@@ -119,6 +119,22 @@ class ManyFlowsTest(base.BaseTestCase):
             {engine.storage.get_flow_state() for engine in loaded},
         )
 
+    def test_flows_that_find_no_process_free_get_one_later(self):
+        with engines.Loop() as loop:
+            ended = [
+                loop.submit(
+                    engines.load(
+                        flow(f'{n}', hands.Say('a'), hands.Say('b')),
+                        engine='parallel',
+                        executor='processes',
+                        max_workers=1,
+                    )
+                )
+                for n in range(3)
+            ]
+            for future in ended:
+                future.result(LONG)
+
     def test_a_pool_that_is_too_small_serves_all_of_them(self):
         with engines.Loop() as loop:
             ended = [
@@ -287,6 +303,36 @@ class IsolationTest(base.BaseTestCase):
             good.result(LONG)
         self.assertIn(bad.storage.flow_uuid, log.output)
 
+    def test_a_request_that_cannot_be_started_ends_its_flow(self):
+        self.useFixture(fixtures.FakeLogger(level=logging.ERROR))
+
+        class Broken(Elsewhere):
+            def start(self, requests):
+                raise RuntimeError('broken')
+
+        with engines.Loop() as loop:
+            bad = engines.load(
+                flow('bad', hands.Say('a')),
+                engine='parallel',
+                executor=Broken(),
+            )
+            ended = loop.submit(bad)
+            self.assertRaises(RuntimeError, ended.result, LONG)
+            loop.submit(engines.load(flow('g', hands.Say('a')))).result(LONG)
+
+    def test_a_task_that_ends_its_thread_has_failed(self):
+        class Leave(task.Task):
+            def execute(self):
+                raise SystemExit(3)
+
+        with engines.Loop() as loop:
+            engine = engines.load(flow('f', Leave('leave')), engine='parallel')
+            error = self.assertRaises(
+                exceptions.ExecutionFailure, loop.submit(engine).result, LONG
+            )
+        self.assertIn("'leave'", str(error))
+        self.assertEqual('REVERTED', engine.storage.get_flow_state())
+
     def test_an_executor_that_cannot_be_made(self):
         with engines.Loop() as loop:
             engine = engines.load(
@@ -316,6 +362,15 @@ class CloseTest(base.BaseTestCase):
             loop.submit,
             engines.load(flow('f', hands.Say('a'))),
         )
+
+    def test_it_ends_by_itself_where_nobody_waits(self):
+        before = threading.active_count()
+        loop = engines.Loop()
+        ended = loop.submit(engines.load(flow('f', hands.Say('a'))))
+        loop.close(wait=False)
+        ended.result(LONG)
+        loop.close()
+        self.assertEqual(before, threading.active_count())
 
     def test_it_leaves_no_thread(self):
         before = threading.active_count()
