@@ -168,6 +168,11 @@ class Intake:
         offered = book.public.tasks.get(request.task)
         if self.closed:
             book.hand_back(entry, now, 'closed')
+        elif not book.fresh(entry.grant, now):
+            # Late enough for its party, with the seq it had reached, to have
+            # been pruned: it may have run before. In the line its grant
+            # would be renewed.
+            book.hand_back(entry, now, 'grant lapsed')
         elif offered is None or not messages.compatible(
             offered, request.task_version
         ):

@@ -193,6 +193,24 @@ class WorkerTest(base.BaseTestCase):
         self.assertEqual([], self.worker.running)
         self.assertEqual(('r1',), self.worker.say().handed_back)
 
+    def test_a_stale_grant_is_not_renewed_in_the_line(self):
+        self.make()
+        self.run_one('r1', idempotent=True)
+        again = self.worker.core.held()[0].request
+        self.worker.finish('r1')
+        self.orders(recorded=('r1',))
+        self.clock.now += rig.LEASE
+        self.worker.step()  # and the engine is forgotten, with its seq
+        self.want('e2')
+        self.orders('e2', execute=(self.request('r2'),))
+        self.seqs['e1'] = 0
+        self.orders('e1', execute=(again,))
+        self.assertIn('r1', self.worker.say('e1').handed_back)
+        self.orders('e1', seen=self.worker.core._book.number)
+        self.worker.finish('r2')
+        self.worker.step()
+        self.assertNotIn('r1', self.worker.running)
+
     # Cancelling and attaching
 
     def test_a_cancel_sets_the_token_and_shows(self):
