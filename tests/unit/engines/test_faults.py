@@ -19,8 +19,10 @@ E14 (threads) is in ``test_loop``.
 
 from __future__ import annotations
 
+import gc
 import threading
 
+import fixtures
 from oslotest import base
 
 from taskflow_service import engines
@@ -228,6 +230,45 @@ class E12Test(base.BaseTestCase):
             self.assertFalse(slow.done())
             goes_on.set()
             slow.result(LONG)
+
+
+class E13Test(base.BaseTestCase):
+    def test_a_result_is_held_once(self):
+        class Value:
+            pass
+
+        class Make(task.Task):
+            default_provides = 'value'
+
+            def execute(self):
+                return Value()
+
+        engine = engines.load(linear_flow.Flow('f').add(Make()))
+        engine.run()
+        value = engine.storage.fetch('value')
+        holders = [
+            found
+            for found in gc.get_referrers(value)
+            if isinstance(found, (dict, list, tuple, set))
+        ]
+        self.assertEqual(1, len(holders), holders)
+
+
+class E15Test(base.BaseTestCase):
+    def test_no_logger_is_asked_per_task(self):
+        def asked(size):
+            calls = []
+            flow = unordered_flow.Flow('f')
+            flow.add(*[hands.Say(f'{n}') for n in range(size)])
+            engine = engines.load(flow)
+            with fixtures.MonkeyPatch(
+                'logging.Logger.isEnabledFor',
+                lambda self, level: calls.append(level),
+            ):
+                engine.run()
+            return len(calls)
+
+        self.assertEqual(asked(10), asked(100))
 
 
 class E16Test(base.BaseTestCase):
