@@ -410,7 +410,7 @@ class Engine(base.Engine):
         self,
     ) -> Iterator[tuple[loop_mod.PrivateLoop, turn_mod.Drive]]:
         self.make_ready()
-        loop = loop_mod.PrivateLoop(self.clock)
+        loop = loop_mod.PrivateLoop(self.clock, self._statistics.enter)
         executor = self.executor
         executor.bind(loop.inbox.put)
         try:

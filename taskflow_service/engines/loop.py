@@ -20,6 +20,7 @@ small pool, in order per flow, so that what is slow holds up only its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent import futures
 import logging
 import threading
@@ -187,10 +188,26 @@ class Turns:
 
 
 class PrivateLoop(Turns):
-    """Drives one flow in the thread that calls it."""
+    """Drives one flow in the thread that calls it.
+
+    :param enter: told what it does from now on, as statistics name it
+    """
+
+    def __init__(
+        self, clock: clock_mod.Clock, enter: Callable[[str], object]
+    ) -> None:
+        super().__init__(clock)
+        self._enter = enter
+
+    def wait(self) -> None:
+        """Block until something happened, or some timer is due."""
+        self._enter('waiting')
+        super().wait()
+        self._enter('analyzing')
 
     def advance(self, drive: Drive) -> None:
         """Start what is ready; end the flow if nothing is left."""
+        self._enter('scheduling')
         started = drive.conclude(drive.place())
         self.commit({drive: started})
         if drive.teller.staged and drive.error is None:

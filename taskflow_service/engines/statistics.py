@@ -22,6 +22,7 @@ import typing
 from taskflow_service import states
 from taskflow_service.storage import record as record_mod
 
+_PHASES = ('analyzing', 'resuming', 'scheduling', 'waiting')
 _INCOMPLETE = frozenset((states.RUNNING, states.REVERTING))
 
 
@@ -33,19 +34,28 @@ class Statistics:
         self._before = 0
         self._active_for = 0.0
         self.discarded = 0
-        self.seconds = dict.fromkeys(
-            ('analyzing', 'resuming', 'scheduling', 'waiting'), 0.0
-        )
+        self._seconds = dict.fromkeys(_PHASES, 0.0)
+        self._phase = _PHASES[0]
+        self._since = 0.0
 
     @contextlib.contextmanager
     def gather(self, record: record_mod.Record) -> Iterator[None]:
         """Measure a run."""
         self._before = record.completed
-        self._began = time.perf_counter()
+        self._seconds = dict.fromkeys(_PHASES, 0.0)
+        self._phase = 'resuming'
+        self._began = self._since = time.perf_counter()
         try:
             yield
         finally:
-            self._active_for = time.perf_counter() - self._began
+            self.enter(self._phase)
+            self._active_for = self._since - self._began
+
+    def enter(self, phase: str) -> None:
+        """Take note of what the loop does from now on."""
+        now = time.perf_counter()
+        self._seconds[self._phase] += now - self._since
+        self._phase, self._since = phase, now
 
     def as_dict(self, record: record_mod.Record) -> dict[str, typing.Any]:
         """The numbers; empty before the first run."""
@@ -54,7 +64,7 @@ class Statistics:
         states_now = [record.states[node] for node in record.index.values()]
         over = record.state in states.FINISHED_FLOW_STATES
         return {
-            'seconds_per_state': dict(self.seconds),
+            'seconds_per_state': dict(self._seconds),
             'discarded_failures': self.discarded,
             'awaiting': 0 if over else states_now.count(states.PENDING),
             'completed': record.completed - self._before,

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import datetime
+import threading
 
 from oslotest import base
 
@@ -37,6 +38,23 @@ def chain(*tasks, **kwargs):
 
 def side_by_side(*tasks, **kwargs):
     return unordered_flow.Flow('side by side', **kwargs).add(*tasks)
+
+
+class StatisticsTest(base.BaseTestCase):
+    def test_they_say_where_the_time_went(self):
+        over = threading.Event()
+
+        class Wait(task.Task):
+            def execute(self):
+                over.wait(0.05)
+
+        engine = engines.load(Wait(), engine='parallel')
+        engine.run()
+        spent = engine.statistics['seconds_per_state']
+        self.assertGreaterEqual(spent['waiting'], 0.04)
+        self.assertAlmostEqual(
+            engine.statistics['active_for'], sum(spent.values()), 6
+        )
 
 
 class SuspendTest(base.BaseTestCase):
