@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import logging
-import multiprocessing
+from multiprocessing import context
 import os
 import select
 import signal
@@ -144,6 +144,40 @@ class Child(cotyledon.Service):
         os.killpg(0, signal.SIGKILL)
 
 
+class _Started:
+    """An event on a pipe: set once, by a child, for its master.
+
+    multiprocessing's own needs a semaphore in /dev/shm, which a container or
+    a hardened host may keep from us.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+
+    def __del__(self) -> None:
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def set(self) -> None:
+        os.write(self._writer, b'.')
+
+    def is_set(self) -> bool:
+        return self.wait(0)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        # The byte is left in the pipe: it stays set.
+        poll = select.poll()
+        poll.register(self._reader, select.POLLIN)
+        return bool(poll.poll(None if timeout is None else timeout * 1000))
+
+
+class _Fork(context.ForkContext):
+    """Forks children that tell when they take signals."""
+
+    def Event(self) -> _Started:  # type: ignore[override]
+        return _Started()
+
+
 class Manager(cotyledon.ServiceManager):
     """The master: ``serve`` starts the children and returns an exit code.
 
@@ -152,7 +186,7 @@ class Manager(cotyledon.ServiceManager):
     """
 
     def __init__(self) -> None:
-        super().__init__(mp_context=multiprocessing.get_context('fork'))
+        super().__init__(mp_context=_Fork())
         # Unhandled it would end us, and everybody with us.
         signal.signal(signal.SIGUSR2, self._signal_catcher)
         self._channel = Channel()

@@ -18,6 +18,7 @@ id, and a detail.
 
 from __future__ import annotations
 
+from multiprocessing import synchronize
 import os
 import subprocess
 import sys
@@ -94,7 +95,14 @@ def reload(conf):
         raise exceptions.ConfigurationError('[worker] slots: bad')
 
 
+def _no_semaphore(*_args, **_kwargs):
+    raise PermissionError(13, 'Permission denied')
+
+
 def main():
+    if MODE == 'no semaphores':
+        # As where /dev/shm is closed to us.
+        synchronize.SemLock.__init__ = _no_semaphore
     conf = cfg.ConfigOpts()
     service_conf.register_opts(conf)
     conf([], default_config_files=[], default_config_dirs=[])

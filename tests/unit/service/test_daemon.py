@@ -187,6 +187,13 @@ class DaemonTest(base.BaseTestCase):
         self.program.kill()
         self._await_end(*children, *(line[1] for line in children.values()))
 
+    def test_it_needs_no_semaphores(self):
+        self._start('no semaphores')
+        self._started()
+        self.program.send_signal(signal.SIGTERM)
+        self._expect('stopped')
+        self.assertEqual(0, self._exit_code())
+
     def test_a_killed_child_is_started_again(self):
         self._start()
         ((first, _),) = self._started().items()
