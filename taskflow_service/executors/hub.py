@@ -80,6 +80,7 @@ class Hub(control.Control):
         self._unserved: dict[str, float] = {}
         #: Those that have work here, and since when nothing can be sent.
         self.clients: weakref.WeakSet[Client] = weakref.WeakSet()
+        self._leaving = False
         self._cut_off: clock_mod.Boottime | None = None
         self.evidence = evidence_mod.Evidence(self.recorded, self._fetch)
         self.machine = machine.Engine(
@@ -152,6 +153,12 @@ class Hub(control.Control):
                     peer.answer = True
         self.poke()
 
+    def say_last_words(self, timeout: float) -> None:
+        """Tell the workers what they may forget, and send no more."""
+        self._leaving = True
+        self.flush()
+        self.finish(timeout)
+
     def poke(self) -> None:
         """Have a turn taken soon."""
         self.post(_nothing)
@@ -211,7 +218,8 @@ class Hub(control.Control):
     def _send_orders(self, now: clock_mod.Boottime) -> None:
         for worker in self.machine.due(now):
             address = transport.Address(transport.Role.WORKER, worker.name)
-            if self.sending(address):
+            # There is a later turn for what waits here, except at the end.
+            if self.sending(address) and not self._leaving:
                 continue
             orders = self.machine.orders(worker.incarnation, now)
             if orders is not None:
@@ -309,8 +317,7 @@ def _say_last_words() -> None:
         hubs = list(_hubs.values())
         _hubs.clear()
     for hub in hubs:
-        hub.flush()
-        hub.finish(max(0.0, deadline - time.monotonic()))
+        hub.say_last_words(max(0.0, deadline - time.monotonic()))
 
 
 atexit.register(_say_last_words)
