@@ -60,6 +60,17 @@ class _Fixture(fixtures.Fixture):
         #: The instance behind the url; None for a server found running.
         self.server: instances.Instance | None = None
 
+    def setUp(self) -> None:
+        """Find or start the server; SkipTest if there is none."""
+        try:
+            super().setUp()
+        except fixtures.MultipleExceptions as error:
+            # Only by itself, not as one of several, does it skip a test.
+            for _kind, found, _traceback in error.args:
+                if isinstance(found, unittest.SkipTest):
+                    raise found from None
+            raise
+
     def _setUp(self) -> None:
         self.url = self._make_room(self._server_url())
 
