@@ -273,7 +273,7 @@ class PausedTest(base.BaseTestCase):
             ),
         )
 
-    def _drive(self, queue: typing.Any) -> None:
+    def _drive(self, told: typing.Any) -> None:
         """Run both flows in one loop; say how each ended."""
         backend = self._backend('one')
         connection = backend.get_connection()
@@ -291,7 +291,7 @@ class PausedTest(base.BaseTestCase):
         }
         for name, future in submitted.items():
             error = future.exception(PATIENCE)
-            queue.put((name, type(error).__name__))
+            told.send((name, type(error).__name__))
         loop.close()
         backend.close()
 
@@ -307,8 +307,8 @@ class PausedTest(base.BaseTestCase):
         # What the child inherits must not be an open connection.
         two.close()
         context = multiprocessing.get_context('fork')
-        queue = context.Queue()
-        child = context.Process(target=self._drive, args=(queue,))
+        heard, told = context.Pipe(duplex=False)
+        child = context.Process(target=self._drive, args=(told,))
         child.start()
         self.addCleanup(child.kill)
         for name in ('f', 'g'):
@@ -321,7 +321,10 @@ class PausedTest(base.BaseTestCase):
         os.kill(child.pid, signal.SIGCONT)
         for name in ('f', 'g'):
             pathlib.Path(f'{self.directory}/go.{name}').write_text('result')
-        ended = dict(queue.get(timeout=PATIENCE) for _ in range(2))
+        ended = {}
+        while len(ended) < 2 and heard.poll(PATIENCE):
+            name, error = heard.recv()
+            ended[name] = error
         child.join(PATIENCE)
 
         self.assertEqual({'f': 'FlowOwnershipLost', 'g': 'NoneType'}, ended)
