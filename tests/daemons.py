@@ -40,7 +40,8 @@ DEADLINE = 60
 class Daemon(fixtures.Fixture):
     """Configuration, state path and log of daemons that come and go.
 
-    ``conf`` is the same configuration for engines in the test. Each
+    ``conf`` is the same configuration for engines in the test, ``text`` more
+    groups for its file. Each
     ``start()`` gives a process; what is still there is killed at the end.
     """
 
@@ -50,12 +51,14 @@ class Daemon(fixtures.Fixture):
         processes: int = 1,
         modules: dict[str, str] | None = None,
         tasks: dict[str, str] | None = None,
+        text: str = '',
         **worker: object,
     ) -> None:
         super().__init__()
         self._broker = broker
         self._modules = modules or {}
         self._tasks = tasks or {}
+        self._text = text
         self._worker = {
             'name': 'host',
             'processes': processes,
@@ -78,6 +81,7 @@ class Daemon(fixtures.Fixture):
             f'[engine]\ntype = workers\n'
             f'[remote]\nnamespace = {self._broker.namespace}\n'
             f'[worker]\n{options}\n'
+            f'{self._text}'
         )
         self._install()
         self.conf = cfg.ConfigOpts()

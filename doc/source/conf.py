@@ -28,6 +28,7 @@ extensions = [
     'oslo_config.sphinxconfiggen',
     'cliff.sphinxext',
     'floors_table',
+    'payload_tables',
     'pictures',
     'protocol_rules',
     'source_names',

@@ -113,8 +113,9 @@ Related options:
         help="""
 Names of the listeners, out of the stevedore namespace
 "taskflow_service.listeners", that are attached to every engine that is
-loaded from this configuration, adopted flows included. The one that comes
-with this package is "logging".
+loaded from this configuration, adopted flows included. Those that come with
+this package are "logging" and "notifications"; the latter is attached by
+[notifications] enabled.
 """,
     ),
 ]

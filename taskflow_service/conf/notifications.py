@@ -38,9 +38,23 @@ never fails or delays a flow.
 
 Related options:
 
-* [oslo_messaging_notifications] driver
+* [oslo_messaging_notifications] driver (unset means messagingv2 here)
 * [oslo_messaging_notifications] transport_url
 * [oslo_messaging_notifications] retry (unset means 3 here)
+""",
+    ),
+    cfg.IntOpt(
+        'queue_size',
+        default=10000,
+        min=1,
+        advanced=True,
+        help="""
+How many events may wait in one process until they are sent. What comes beyond
+them, while the broker for notifications is slow or away, is dropped.
+
+Related options:
+
+* [notifications] enabled
 """,
     ),
 ]

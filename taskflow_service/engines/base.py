@@ -23,7 +23,11 @@ from taskflow_service import storage as storage_mod
 from taskflow_service.persistence import base as persistence_base
 from taskflow_service.persistence import models
 from taskflow_service.plan import plan as plan_mod
+from taskflow_service.types import failure as ft
 from taskflow_service.types import notifier as notifier_mod
+
+if typing.TYPE_CHECKING:
+    from oslo_config import cfg
 
 #: The event of ``Engine.commit_notifier``.
 COMMITTED: typing.Final = 'committed'
@@ -38,6 +42,10 @@ class Transition(typing.NamedTuple):
     uuid: str
     old_state: str
     state: str
+    #: How often the atom was started so far; 0 of a flow.
+    attempt: int = 0
+    #: Why it is in that state, if it failed.
+    failure: ft.Failure | None = None
 
 
 class Engine(abc.ABC):
@@ -86,6 +94,9 @@ class Engine(abc.ABC):
     def options(self) -> dict[str, typing.Any]:
         """The options it was made with."""
         return self._options
+
+    #: What it was loaded from, if from a configuration.
+    conf: cfg.ConfigOpts | None = None
 
     #: What of an oslo.context travels with the flow's requests.
     context: dict[str, typing.Any] | None = None

@@ -22,8 +22,6 @@ import datetime
 import threading
 import typing
 
-from oslo_config import cfg
-
 from taskflow_service import clock as clock_mod
 from taskflow_service import exceptions
 from taskflow_service import states
@@ -71,7 +69,7 @@ class Engine(base.Engine):
         options: Mapping[str, typing.Any] | None = None,
     ) -> None:
         super().__init__(flow, flow_detail, backend, options)
-        self.conf: cfg.ConfigOpts | None = self._options.pop('conf', None)
+        self.conf = self._options.pop('conf', None)
         self.clock: clock_mod.Clock = self._options.pop(
             'clock', clock_mod.SYSTEM
         )

@@ -36,6 +36,8 @@ from taskflow_service.utils import persistence_utils
 
 ENGINES_NAMESPACE = 'taskflow_service.engines'
 ENGINE_DEFAULT = 'default'
+#: The listener that publishes events.
+_NOTIFICATIONS = 'notifications'
 
 _Store = Mapping[str, typing.Any] | Iterable[tuple[str, typing.Any]]
 _Backend = persistence_base.Backend | Mapping[str, typing.Any] | str
@@ -82,9 +84,16 @@ def load(
     if store:
         made.storage.inject(store)
     if conf is not None:
-        for name in conf.engine.listeners:
+        for name in _listeners(conf):
             registry.load(registry.Kind.LISTENER, name)(made).register()
     return made
+
+
+def _listeners(conf: cfg.ConfigOpts) -> list[str]:
+    names = list(conf.engine.listeners)
+    if conf.notifications.enabled and _NOTIFICATIONS not in names:
+        names.append(_NOTIFICATIONS)
+    return names
 
 
 def _context_meta() -> dict[str, typing.Any] | None:

@@ -20,6 +20,7 @@ from taskflow_service import states
 from taskflow_service import task as task_mod
 from taskflow_service.engines import base
 from taskflow_service.storage import record as record_mod
+from taskflow_service.types import failure as ft
 from taskflow_service.types import notifier as notifier_mod
 
 #: How far a task is that has just entered a state.
@@ -122,7 +123,7 @@ class Teller:
             return
         if self.loud:
             if self.commits.heard:
-                self.staged.append(self._transition(node, state, old))
+                self.staged.append(self._transition(node, state, old, result))
             if self.atoms.heard:
                 self._tell(node, state, old, result)
         atom = record.atoms[node]
@@ -130,15 +131,22 @@ class Teller:
             typing.cast(task_mod.Task, atom).update_progress(_PROGRESS[state])
 
     def _transition(
-        self, node: int, state: str, old: str | None
+        self,
+        node: int,
+        state: str,
+        old: str | None,
+        result: tuple[typing.Any, ...],
     ) -> base.Transition:
         record = self.record
+        failed = bool(result) and isinstance(result[0], ft.Failure)
         return base.Transition(
             'retry' if record.is_retry(node) else 'task',
             record.atoms[node].name,
             record.uuid(node),
             old or states.PENDING,
             state,
+            record.attempts[node],
+            result[0] if failed else None,
         )
 
     def _tell(

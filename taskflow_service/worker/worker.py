@@ -40,6 +40,7 @@ from taskflow_service.protocol import messages
 from taskflow_service.worker import body
 from taskflow_service.worker import catalogue
 from taskflow_service.worker import control
+from taskflow_service.worker import lifecycle
 from taskflow_service.worker import processes
 from taskflow_service.worker import runner
 from taskflow_service.worker import spool
@@ -97,6 +98,9 @@ class Worker:
                 option='[worker] topics',
             )
         transport.shared(conf, url)
+        self._lifecycle = lifecycle.Lifecycle(
+            conf, self._topics, self._catalogue, clock
+        )
         self._host = name
         self._identity: identity_mod.Identity | None = None
         self._control: control.Control | None = None
@@ -133,7 +137,12 @@ class Worker:
 
     def counts(self) -> dict[str, int]:
         """Count requests by how they ended, and odd messages, so far."""
-        return {} if self._control is None else self._control.counted()
+        if self._control is None:
+            return {}
+        return {
+            **self._control.counted(),
+            'events dropped': self._lifecycle.dropped,
+        }
 
     def serve(self, tasks: Iterable[catalogue.Entry]) -> None:
         """Serve these tasks as well; engines are told if it runs.
@@ -206,6 +215,7 @@ class Worker:
             ', '.join(self._topics),
             self._control.endpoint.transport.url,
         )
+        self._lifecycle.started(identity)
 
     def stop(
         self, graceful: bool = True, timeout: float | None = None
@@ -329,6 +339,7 @@ class Worker:
             identity.clean = clean and not self.fenced
             identity.close()
         _serving.discard(self)
+        self._lifecycle.ended(self.fenced)
         self._stopped.set()
         self._ended.set()
         LOG.info('Worker %s has stopped', self.name)
