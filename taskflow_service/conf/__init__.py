@@ -17,6 +17,7 @@ touches the global ``cfg.CONF``. A program sets itself up with::
 
     conf = cfg.ConfigOpts()  # or cfg.CONF
     taskflow_service.conf.register_opts(conf)
+    taskflow_service.conf.set_lib_defaults()  # if it wants them
     conf(['--config-file', path])
     taskflow_service.conf.validate(conf)
 
@@ -41,6 +42,7 @@ from taskflow_service.conf import security
 from taskflow_service.conf import serialization
 from taskflow_service.conf import validation
 from taskflow_service.conf import worker
+from taskflow_service.conf.base import set_lib_defaults as set_lib_defaults
 
 _GROUPS = (
     base,

@@ -12,9 +12,9 @@
 
 """Options of the whole process, and defaults of other libraries.
 
-``set_lib_defaults`` belongs to our own programs and to the generator of the
-sample file: a library in somebody else's process changes no default of
-another library.
+``set_lib_defaults`` belongs to programs, our own and those of services that
+want it, and to the generator of the sample file: a library in somebody else's
+process changes no default of another library.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ _LOG_LEVELS = (
     'cotyledon._service_worker=WARNING',
     'kombu=WARNING',
     'oslo_messaging=INFO',
+    'oslo_service.backend=WARNING',
     'sqlalchemy=WARNING',
     'stevedore=WARNING',
 )
@@ -70,7 +71,10 @@ def list_opts() -> dict[str, list[cfg.Opt]]:
 
 
 def set_lib_defaults() -> None:
-    """Set defaults of oslo.log as our programs want them."""
+    """Have oslo.log keep the libraries below us quiet by default.
+
+    For programs, before they call their ``conf``.
+    """
     levels = list(log.get_default_log_levels())
     known = {level.partition('=')[0] for level in _LOG_LEVELS}
     levels = [

@@ -12,13 +12,14 @@
 
 """Load and run flows.
 
-``load`` makes an engine for a flow, ``run`` runs it at once. ``Loop`` drives
-many engines together.
+``load`` makes an :class:`Engine` for a flow, ``run`` runs it at once.
+``Loop`` drives many engines together.
 """
 
 from __future__ import annotations
 
 from taskflow_service.engines.adoption import Loop
+from taskflow_service.engines.engine import Engine
 from taskflow_service.engines.helpers import flow_from_detail
 from taskflow_service.engines.helpers import load
 from taskflow_service.engines.helpers import load_from_detail
@@ -27,6 +28,7 @@ from taskflow_service.engines.helpers import run
 from taskflow_service.engines.helpers import save_factory_details
 
 __all__ = (
+    'Engine',
     'Loop',
     'flow_from_detail',
     'load',
