@@ -28,6 +28,7 @@
         InvalidState
         FlowOwned                   another process runs the flow
         FlowOwnershipLost           another process has taken the flow over
+        FlowHandedOver              left for another process to go on with
         WorkerLost                  what ran the task is gone
         Cancelled
         Timeout
@@ -258,6 +259,10 @@ class FlowOwned(_Owned):
 
 class FlowOwnershipLost(_Owned):
     """A flow that was run here has been taken over; it goes on elsewhere."""
+
+
+class FlowHandedOver(_Owned):
+    """A flow that was run here was left for another process to go on with."""
 
 
 class WorkerLost(ExecutionFailure):

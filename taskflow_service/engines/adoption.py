@@ -76,11 +76,11 @@ class Loop(loop_mod.Loop):
             self._sweeper = Sweeper(self, conf)
             self._sweeper.start()
 
-    def close(self, wait: bool = True) -> None:
-        """End when all flows have ended; ``wait`` blocks until then."""
+    def close(self, wait: bool = True, hand_over: bool = False) -> None:
+        """End, as the base class does, and adopt nothing meanwhile."""
         if self._sweeper is not None:
             self._sweeper.stop()
-        super().close(wait)
+        super().close(wait, hand_over)
 
 
 class Sweeper:

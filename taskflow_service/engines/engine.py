@@ -440,6 +440,8 @@ class Engine(base.Engine):
         self.disown()
         if drive.error is not None:
             raise drive.error
+        if drive.handed_over:
+            raise persistence_base.handed_over(drive.flow_uuid)
         if drive.cancelled is not None:
             drive.cancelled.reraise()
         if drive.stage.fatal:

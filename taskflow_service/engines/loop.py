@@ -253,6 +253,7 @@ class Loop(Turns):
         #: Nothing is submitted once the loop has been told to end.
         self._gate = threading.Lock()
         self._closing = False
+        self._handing_over = False
         self._thread = threading.Thread(
             target=self._main, name='taskflow-loop', daemon=True
         )
@@ -330,6 +331,9 @@ class Loop(Turns):
                 self._begin(item, started)
             elif isinstance(item, _Called):
                 self._called(item, started)
+            elif item is _HAND_OVER:
+                for drive in self.drives.values():
+                    drive.wishes.ask(drive.hand_over)
         for drive, outcomes in moved.items():
             if drive in self._busy:
                 self._busy[drive] += outcomes or (drive,)
@@ -359,6 +363,8 @@ class Loop(Turns):
             future.set_exception(raised)
             return
         self._submissions[drive] = submission
+        if self._handing_over:
+            drive.hand_over()
         if drive.calls_user_code:
             self._call(drive, drive.begin)
         else:
@@ -463,13 +469,24 @@ class Loop(Turns):
                 self.drives.pop(drive.flow_uuid, None)
                 self._finish(drive)
 
-    def close(self, wait: bool = True) -> None:
-        """End when all flows have ended; ``wait`` blocks until then."""
+    def close(self, wait: bool = True, hand_over: bool = False) -> None:
+        """End when all flows have ended; ``wait`` blocks until then.
+
+        :param hand_over: do not wait for flows to end that another process
+            can go on with: start nothing more of them, let end what runs in
+            this process, and release them. What runs on workers runs on.
+            Their futures raise ``FlowHandedOver``.
+        """
         with self._gate:
             self._closing = True
-        self.inbox.put(None)
+            self._handing_over = self._handing_over or hand_over
+        self.inbox.put(_HAND_OVER if hand_over else None)
         if wait:
             self._thread.join()
+
+
+#: Lets a loop hand its flows over.
+_HAND_OVER = object()
 
 
 class _Submission(typing.NamedTuple):

@@ -93,6 +93,11 @@ class Drive:
     request of its atom.
     """
 
+    #: Another process is to go on with the flow.
+    handing_over = False
+    #: The flow's run is over here, and not for good.
+    handed_over = False
+
     def __init__(
         self,
         engine: base.Engine,
@@ -372,7 +377,7 @@ class Drive:
         if self.finished:
             return []
         run = self.run
-        stopping = run.aborted or self.suspending
+        stopping = self._stopping
         if self.held and (stopping or self.stage.reconsider):
             offer = offer_mod.Offer(self)
             for request in self.executor.withdraw(self):
@@ -450,22 +455,33 @@ class Drive:
         """Nothing runs, and nothing can start or waits for its time."""
         if self.requests or self.held:
             return False
-        run = self.run
-        if run.aborted or self.suspending:
+        if self._stopping:
             return True
-        return not (run.has_work() or self.limits.waits)
+        return not (self.run.has_work() or self.limits.waits)
+
+    @property
+    def _stopping(self) -> bool:
+        """Nothing more is to be started here."""
+        return self.run.aborted or self.suspending or self.handing_over
 
     def _end(self) -> None:
         """Give the flow the state in which it ends, and tell of it."""
         run = self.run
         waits = run.has_work() or self.limits.waits
-        if run.aborted:
-            state = states.FAILURE
-        elif self.suspending and waits:
-            state = states.SUSPENDED
-        else:
-            state = states.SUCCESS if run.complete else states.REVERTED
-        self.teller.flow_state(state)
+        if (
+            self.handing_over
+            and waits
+            and not (run.aborted or self.suspending)
+        ):
+            self.handed_over = True
+        if not self.handed_over:
+            if run.aborted:
+                state = states.FAILURE
+            elif self.suspending and waits:
+                state = states.SUSPENDED
+            else:
+                state = states.SUCCESS if run.complete else states.REVERTED
+            self.teller.flow_state(state)
         self.timers.clear()
         self.finished = True
 
@@ -494,6 +510,22 @@ class Drive:
     def flush(self) -> None:
         """Have what is staged committed by the loop; blocks."""
         self.wishes.flush()
+
+    def hand_over(self) -> None:
+        """Stop here, so that another process goes on; what runs here ends.
+
+        What runs elsewhere is left to who goes on. A flow that nobody else
+        could read is not stopped.
+        """
+        logbook = self.engine.logbook
+        if self.handing_over or logbook is None or not logbook.durable:
+            return
+        self.handing_over = True
+        elsewhere = [r for r in self.requests.values() if r.worker is not None]
+        self.executor.abandon(elsewhere)
+        for request in elsewhere:
+            del self.requests[request.node]
+        self.handed_over = bool(elsewhere)
 
     def cancel(self, error: Exception, revert: bool) -> None:
         """Stop what runs; then revert what was done, or leave it."""

@@ -42,6 +42,15 @@ def ownership_lost(flow_uuid: str) -> exceptions.FlowOwnershipLost:
     )
 
 
+def handed_over(flow_uuid: str) -> exceptions.FlowHandedOver:
+    """Make the error of a flow that was left for another process."""
+    return exceptions.FlowHandedOver(
+        f'Flow {flow_uuid} was handed over, because its loop ends: another '
+        f'process that adopts flows, or that runs this one, goes on with it',
+        flow_uuid=flow_uuid,
+    )
+
+
 class Writer(abc.ABC):
     """Writes units for one loop; not thread-safe, keeps its connection."""
 

@@ -1,0 +1,156 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""A loop that ends hands its flows over to whoever goes on with them."""
+
+from __future__ import annotations
+
+from concurrent import futures
+import contextlib
+import pathlib
+import threading
+import typing
+
+import fixtures
+from oslo_config import cfg
+from oslotest import base
+
+from taskflow_service import engines
+from taskflow_service import exceptions
+from taskflow_service import states
+from taskflow_service import task
+from taskflow_service.patterns import linear_flow
+from taskflow_service.persistence import backends
+from tests import remote
+
+
+class _Case(base.BaseTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.notes = remote.new_notes()
+        self.bus = self.useFixture(remote.Bus())
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.url = f'sqlite:///{folder}/logbook'
+        self.addCleanup(self.notes.go_on.set)
+
+    def _durable(self, conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
+        conf.set_override('backend', 'sqlalchemy', 'persistence')
+        conf.set_override('connection', self.url, 'database')
+        backend = backends.from_conf(conf, upgrade=True)
+        assert backend is not None
+        self.addCleanup(backend.close)
+        return conf
+
+    def _submit(
+        self, conf: cfg.ConfigOpts, flow: typing.Any, engine: str
+    ) -> tuple[engines.Loop, futures.Future[None], str]:
+        loop = engines.Loop(conf)
+        self.addCleanup(loop.close, False)
+        made = engines.load(flow, conf=conf, engine=engine)
+        future = loop.submit(made)
+        self.assertTrue(self.notes.running.acquire(timeout=remote.LONG))
+        return loop, future, made.storage.flow_uuid
+
+    def _detail(self, conf: cfg.ConfigOpts, uuid: str) -> typing.Any:
+        backend = backends.from_conf(conf)
+        assert backend is not None
+        with contextlib.closing(backend.get_connection()) as connection:
+            return connection.get_flow_details(uuid)
+
+    def _go_on(
+        self, conf: cfg.ConfigOpts, flow: typing.Any, uuid: str, engine: str
+    ) -> engines.base.Engine:
+        made = engines.load(
+            flow,
+            conf=conf,
+            engine=engine,
+            flow_detail=self._detail(conf, uuid),
+        )
+        made.run()
+        return made
+
+    def _assert_handed_over(
+        self, conf: cfg.ConfigOpts, future: futures.Future[None], uuid: str
+    ) -> None:
+        error = future.exception(remote.LONG)
+        self.assertIsInstance(error, exceptions.FlowHandedOver)
+        self.assertIn(uuid, str(error))
+        detail = self._detail(conf, uuid)
+        self.assertEqual(states.RUNNING, detail.state)
+        self.assertIsNone(detail.owner)
+
+
+class Local(task.Task):
+    """Waits for a word, and says that it has heard it."""
+
+    def execute(self) -> None:
+        remote.notes.running.release()
+        remote.notes.go_on.wait(remote.LONG)
+        remote.notes.add(self.name)
+
+
+class HandOverTest(_Case):
+    def test_what_runs_here_ends_and_is_recorded(self) -> None:
+        conf = self._durable(self.bus.conf)
+        flow = linear_flow.Flow('two').add(Local('first'), Local('second'))
+        loop, future, uuid = self._submit(conf, flow, 'parallel')
+        closing = threading.Thread(target=loop.close, args=(True, True))
+        closing.start()
+        self.assertFalse(future.done())
+        self.notes.go_on.set()
+        closing.join(remote.LONG)
+        self._assert_handed_over(conf, future, uuid)
+        self.assertEqual(['first'], self.notes.lines)
+        self._go_on(conf, flow, uuid, 'parallel')
+        self.assertEqual(['first', 'second'], self.notes.lines)
+
+    def test_what_runs_on_a_worker_is_left_to_who_goes_on(self) -> None:
+        first = self._durable(self.bus.conf)
+        self.bus.worker(remote.Wait, conf=self.bus.make_conf())
+        flow = linear_flow.Flow('two').add(
+            remote.Wait('first', provides='one'),
+            remote.Wait('second', provides='two'),
+        )
+        loop, future, uuid = self._submit(first, flow, 'workers')
+        loop.close(hand_over=True)
+        self._assert_handed_over(first, future, uuid)
+        self.assertFalse(self.notes.go_on.is_set())
+        second = self._durable(self.bus.make_conf())
+        second.set_override('name', 'second', 'worker')
+        threading.Timer(0.5, self.notes.go_on.set).start()
+        made = self._go_on(second, flow, uuid, 'workers')
+        self.assertEqual(
+            {'one': 'went on', 'two': 'went on'}, made.storage.fetch_all()
+        )
+        # The first of them was neither stopped nor run again.
+        self.assertEqual(
+            [('first', 1), ('second', 1)],
+            [(attempt.atom, attempt.attempt) for attempt in self.notes.lines],
+        )
+
+    def test_a_flow_that_ends_meanwhile_has_ended(self) -> None:
+        conf = self._durable(self.bus.conf)
+        loop, future, uuid = self._submit(conf, Local('only'), 'parallel')
+        closing = threading.Thread(target=loop.close, args=(True, True))
+        closing.start()
+        self.notes.go_on.set()
+        closing.join(remote.LONG)
+        self.assertIsNone(future.result(remote.LONG))
+        self.assertEqual(states.SUCCESS, self._detail(conf, uuid).state)
+
+    def test_a_flow_that_nobody_could_read_is_run_to_its_end(self) -> None:
+        flow = linear_flow.Flow('two').add(Local('first'), Local('second'))
+        loop, future, _uuid = self._submit(self.bus.conf, flow, 'parallel')
+        loop.close(wait=False, hand_over=True)
+        self.notes.go_on.set()
+        self.assertIsNone(future.result(remote.LONG))
+        self.assertEqual(['first', 'second'], self.notes.lines)
