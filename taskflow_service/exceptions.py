@@ -28,6 +28,7 @@
         InvalidState
         FlowOwned                   another process runs the flow
         FlowOwnershipLost           another process has taken the flow over
+        FlowEnded                   had ended before it could be adopted
         FlowHandedOver              left for another process to go on with
         WorkerLost                  what ran the task is gone
         Cancelled
@@ -259,6 +260,10 @@ class FlowOwned(_Owned):
 
 class FlowOwnershipLost(_Owned):
     """A flow that was run here has been taken over; it goes on elsewhere."""
+
+
+class FlowEnded(_Owned):
+    """A flow that was to be adopted had been taken to its end meanwhile."""
 
 
 class FlowHandedOver(_Owned):

@@ -31,7 +31,7 @@ from oslo_config import cfg
 from taskflow_service import clock as clock_mod
 from taskflow_service import exceptions
 from taskflow_service import registry
-from taskflow_service import states
+from taskflow_service.engines import base
 from taskflow_service.engines import helpers
 from taskflow_service.engines import loop as loop_mod
 from taskflow_service.persistence import backends
@@ -40,9 +40,6 @@ from taskflow_service.persistence import models
 from taskflow_service.persistence import queries
 
 LOG = logging.getLogger(__name__)
-
-#: States of a flow that somebody has to take further.
-UNDER_WAY = (states.RUNNING, states.SUSPENDING, states.RESUMING)
 
 _PAGE = 200
 
@@ -147,7 +144,10 @@ class Sweeper:
                 self._backend.get_connection()
             ) as connection:
                 page = connection.find_flows(
-                    UNDER_WAY, limit=_PAGE, marker=marker, oldest_first=True
+                    base.UNDER_WAY,
+                    limit=_PAGE,
+                    marker=marker,
+                    oldest_first=True,
                 )
             for flow in page:
                 if flow.uuid not in self._loop.drives and (
@@ -172,6 +172,8 @@ class Sweeper:
     def _adopt(self, flow: queries.FlowSummary) -> bool:
         with contextlib.closing(self._backend.get_connection()) as connection:
             detail = connection.get_flow_details(flow.uuid)
+        if detail.state not in base.UNDER_WAY:
+            return False
         why = self._why_not(detail)
         if why is not None:
             self._refuse(flow, why)
@@ -179,6 +181,7 @@ class Sweeper:
         engine = helpers.load_from_detail(
             detail, backend=self._backend, conf=self._conf
         )
+        engine.adopting = True
         LOG.info(
             'Adopting flow %s (%s), whose owner %s is gone',
             detail.name,
@@ -207,7 +210,9 @@ class Sweeper:
 
 def _report(detail: models.FlowDetail, done: typing.Any) -> None:
     error = done.exception()
-    if error is not None:
+    if isinstance(error, exceptions.FlowEnded):
+        LOG.info('%s', error)
+    elif error is not None:
         LOG.warning(
             'Adopted flow %s (%s) ended with: %s',
             detail.name,

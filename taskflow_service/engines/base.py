@@ -19,6 +19,7 @@ from collections.abc import Mapping
 import typing
 
 from taskflow_service import clock as clock_mod
+from taskflow_service import states
 from taskflow_service import storage as storage_mod
 from taskflow_service.persistence import base as persistence_base
 from taskflow_service.persistence import models
@@ -28,6 +29,13 @@ from taskflow_service.types import notifier as notifier_mod
 
 if typing.TYPE_CHECKING:
     from oslo_config import cfg
+
+#: States of a flow that somebody has to take further.
+UNDER_WAY: typing.Final = (
+    states.RUNNING,
+    states.SUSPENDING,
+    states.RESUMING,
+)
 
 #: The event of ``Engine.commit_notifier``.
 COMMITTED: typing.Final = 'committed'
@@ -53,7 +61,11 @@ class Engine(abc.ABC):
 
     :ivar notifier: tells of the flow's states
     :ivar atom_notifier: tells of the atoms' states
+    :ivar adopting: run the flow only if it is still under way once it is
+        owned: who ran it may have ended it since it was looked at
     """
+
+    adopting = False
 
     def __init__(
         self,

@@ -307,6 +307,12 @@ class Engine(base.Engine):
         storage = self.storage
         with contextlib.closing(backend.get_connection()) as connection:
             detail = connection.get_flow_details(storage.flow_uuid)
+        if self.adopting and detail.state not in base.UNDER_WAY:
+            raise exceptions.FlowEnded(
+                f'Flow {detail.uuid} has ended ({detail.state}) before it '
+                f'could be adopted',
+                flow_uuid=detail.uuid,
+            )
         storage.record.reload(detail)
         if storage.record.state in (states.RESUMING, states.SUSPENDING):
             # Whoever was about to, is gone.

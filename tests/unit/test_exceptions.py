@@ -116,6 +116,7 @@ class TreeTest(base.BaseTestCase):
         )
         for error in (
             lost,
+            exceptions.FlowEnded('over', flow_uuid='f'),
             exceptions.FlowHandedOver('left', flow_uuid='f'),
             exceptions.ValueTooLarge('big', size=3, task='t', key='result'),
             exceptions.DisallowedAccess('no', state='CLOSED'),

@@ -28,6 +28,8 @@ from taskflow_service import engines
 from taskflow_service import exceptions
 from taskflow_service import states
 from taskflow_service import task
+from taskflow_service.engines import adoption
+from taskflow_service.engines import helpers
 from taskflow_service.patterns import linear_flow
 from taskflow_service.persistence import backends
 from tests import remote
@@ -154,3 +156,85 @@ class HandOverTest(_Case):
         self.notes.go_on.set()
         self.assertIsNone(future.result(remote.LONG))
         self.assertEqual(['first', 'second'], self.notes.lines)
+
+
+class Fail(Local):
+    """Makes its flow revert."""
+
+    def execute(self) -> None:
+        super().execute()
+        raise ValueError('it is to fail')
+
+
+def make_flow() -> linear_flow.Flow:
+    """Make a flow that ends REVERTED."""
+    return linear_flow.Flow('reverts').add(Local('first'), Fail('second'))
+
+
+class EndedMeanwhileTest(_Case):
+    """Two loops see a flow that nobody owns; one of them is late."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.conf = self._durable(self.bus.conf)
+        self.conf.set_override(
+            'allowed_modules', ['tests.unit'], 'serialization'
+        )
+        loop, future, self.uuid = self._submit(
+            self.conf, make_flow(), 'parallel'
+        )
+        closing = threading.Thread(target=loop.close, args=(True, True))
+        closing.start()
+        self.notes.go_on.set()
+        closing.join(remote.LONG)
+        self._assert_handed_over(self.conf, future, self.uuid)
+        detail = self._detail(self.conf, self.uuid)
+        engines.save_factory_details(
+            detail, make_flow, (), {}, backends.from_conf(self.conf)
+        )
+
+    def _end_it(self) -> None:
+        """Be the other loop, which is in time."""
+        error = self.assertRaises(
+            ValueError,
+            self._go_on,
+            self.conf,
+            make_flow(),
+            self.uuid,
+            'serial',
+        )
+        self.assertIn('it is to fail', str(error))
+
+    def _look(self) -> adoption.Sweeper:
+        """Begin to sweep, and see the flow."""
+        loop = engines.Loop(self.conf)
+        self.addCleanup(loop.close)
+        sweeper = adoption.Sweeper(loop, self.conf)
+        (self.seen,) = sweeper._orphans()
+        return sweeper
+
+    def test_a_flow_that_ended_after_the_look_is_left_alone(self) -> None:
+        sweeper = self._look()
+        self._end_it()
+        self.assertFalse(sweeper._adopt(self.seen))
+        self.assertEqual(['first', 'second'], self.notes.lines)
+
+    def test_a_flow_that_ended_before_the_claim_is_left_alone(self) -> None:
+        sweeper = self._look()
+        load = helpers.load_from_detail
+
+        def late(*args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+            made = load(*args, **kwargs)
+            self._end_it()
+            return made
+
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'taskflow_service.engines.helpers.load_from_detail', late
+            )
+        )
+        self.assertTrue(sweeper._adopt(self.seen))
+        sweeper._loop.close()
+        self.assertEqual(['first', 'second'], self.notes.lines)
+        detail = self._detail(self.conf, self.uuid)
+        self.assertEqual((states.REVERTED, None), (detail.state, detail.owner))
