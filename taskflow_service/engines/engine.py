@@ -33,6 +33,7 @@ from taskflow_service.engines import teller as teller_mod
 from taskflow_service.engines import turn as turn_mod
 from taskflow_service.executors import base as executors_base
 from taskflow_service.persistence import base as persistence_base
+from taskflow_service.persistence import leases
 from taskflow_service.persistence import models
 from taskflow_service.persistence import unit
 from taskflow_service.plan import compiler
@@ -282,16 +283,25 @@ class Engine(base.Engine):
 
     # Ownership
 
-    def own(self) -> None:
-        """Claim a durable flow; read it again if it went on elsewhere."""
+    @property
+    def owner(self) -> leases.Driver:
+        """Who is told what is asked of the flow, and of its loss."""
+        return _Owner(self)
+
+    def own(self, claim: unit.Claim | None = None) -> None:
+        """Claim a durable flow; read it again if it went on elsewhere.
+
+        :param claim: the claim, where it is made already
+        """
         backend = self._backend
         if backend is None or not backend.durable:
             return
-        timeout = self._options.get('claim_timeout')
-        if timeout is None and self.conf is not None:
-            timeout = self.conf.engine.claim_timeout
         storage = self.storage
-        claim = backend.claim(storage.flow_uuid, timeout, driver=_Owner(self))
+        if claim is None:
+            timeout = self._options.get('claim_timeout')
+            if timeout is None and self.conf is not None:
+                timeout = self.conf.engine.claim_timeout
+            claim = backend.claim(storage.flow_uuid, timeout, self.owner)
         self._claim = claim
         try:
             if claim.turn != storage.ledger.turn:

@@ -29,13 +29,12 @@ import weakref
 
 from taskflow_service import clock as clock_mod
 from taskflow_service import exceptions
-from taskflow_service import storage as storage_mod
 from taskflow_service.engines import commits as commits_mod
 from taskflow_service.engines import inbox as inbox_mod
+from taskflow_service.engines import submissions
 from taskflow_service.engines import timers as timers_mod
 from taskflow_service.engines import turn as turn_mod
 from taskflow_service.executors import base as executors_base
-from taskflow_service.persistence import base as persistence_base
 
 if typing.TYPE_CHECKING:
     from oslo_config import cfg
@@ -44,46 +43,16 @@ if typing.TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 Drive = turn_mod.Drive
+Loadable = submissions.Loadable
+Submission = submissions.Submission
 _Moved = dict[Drive, list[executors_base.Outcome]]
 Request = executors_base.Request
 
 #: Threads of a shared loop in which user code of its flows runs.
 CALLBACK_THREADS = 4
 
-#: Threads of a shared loop in which flows are claimed, which may have to wait
-#: for their owners.
-CLAIM_THREADS = 8
-
 #: Seconds after which user code that is not back is named in the log.
 SLOW = 5.0
-
-
-class Loadable(typing.Protocol):
-    """What a loop asks of an engine."""
-
-    @property
-    def logbook(self) -> persistence_base.Backend | None: ...
-
-    @property
-    def storage(self) -> storage_mod.Storage: ...
-
-    def make_ready(self) -> None: ...
-
-    def executor_key(self) -> typing.Any: ...
-
-    def make_executor(
-        self, shared: bool = False
-    ) -> executors_base.Executor: ...
-
-    def own(self) -> None: ...
-
-    def disown(self) -> None: ...
-
-    def make_drive(
-        self, executor: executors_base.Executor, loop: Turns
-    ) -> Drive: ...
-
-    def finish(self, drive: Drive) -> None: ...
 
 
 class Turns:
@@ -238,7 +207,7 @@ class Loop(Turns):
         super().__init__(clock)
         self.conf = conf
         self._executors: dict[typing.Any, executors_base.Executor] = {}
-        self._submissions: dict[Drive, _Submission] = {}
+        self._submissions: dict[Drive, Submission] = {}
         #: Submitted, not yet begun.
         self._new: set[futures.Future[typing.Any]] = set()
         #: What arrived for a flow whose user code is running: outcomes, and
@@ -247,9 +216,7 @@ class Loop(Turns):
         self._pool = futures.ThreadPoolExecutor(
             CALLBACK_THREADS, thread_name_prefix='taskflow-callbacks'
         )
-        self._claims = futures.ThreadPoolExecutor(
-            CLAIM_THREADS, thread_name_prefix='taskflow-claims'
-        )
+        self._claims = submissions.Claims(self.inbox.put)
         #: Nothing is submitted once the loop has been told to end.
         self._gate = threading.Lock()
         self._closing = False
@@ -274,7 +241,7 @@ class Loop(Turns):
         future: futures.Future[typing.Any] = futures.Future()
         future.set_running_or_notify_cancel()
         engine.make_ready()
-        submission = _Submission(engine, future)
+        submission = Submission(engine, future)
         with self._gate:
             if self._closing:
                 raise exceptions.ExecutionFailure('This loop is closed')
@@ -282,16 +249,8 @@ class Loop(Turns):
         if engine.logbook is None:
             self.inbox.put(submission)
         else:
-            self._claims.submit(self._own, submission)
+            self._claims.submit(submission)
         return future
-
-    def _own(self, submission: _Submission) -> None:
-        """Claim a flow, which may have to wait, and hand it to the loop."""
-        try:
-            submission.engine.own()
-        except BaseException as error:
-            submission = submission._replace(error=error)
-        self.inbox.put(submission)
 
     def _executor(self, engine: Loadable) -> executors_base.Executor:
         key = engine.executor_key()
@@ -317,7 +276,7 @@ class Loop(Turns):
             except Exception as error:
                 LOG.exception('A turn of the loop failed')
                 self._abandon(error)
-        self._claims.shutdown()
+        self._claims.close()
         self._pool.shutdown()
         for executor in self._executors.values():
             executor.close()
@@ -327,7 +286,7 @@ class Loop(Turns):
         started: dict[Drive, list[Request]] = {}
         moved, others = self.collect()
         for item in others:
-            if isinstance(item, _Submission):
+            if isinstance(item, submissions.Submission):
                 self._begin(item, started)
             elif isinstance(item, _Called):
                 self._called(item, started)
@@ -349,7 +308,9 @@ class Loop(Turns):
                 self._finish(drive)
 
     def _begin(
-        self, submission: _Submission, started: dict[Drive, list[Request]]
+        self,
+        submission: Submission,
+        started: dict[Drive, list[Request]],
     ) -> None:
         engine, future, error = submission
         self._new.discard(future)
@@ -487,14 +448,6 @@ class Loop(Turns):
 
 #: Lets a loop hand its flows over.
 _HAND_OVER = object()
-
-
-class _Submission(typing.NamedTuple):
-    """An engine whose flow is owned, or why it is not."""
-
-    engine: Loadable
-    future: futures.Future[typing.Any]
-    error: BaseException | None = None
 
 
 class _Called(typing.NamedTuple):

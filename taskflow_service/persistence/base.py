@@ -118,6 +118,16 @@ class Backend(abc.ABC):
         not durable give a claim of epoch 0.
         """
 
+    def claim_free(
+        self, drivers: Mapping[str, leases.Driver]
+    ) -> Mapping[str, unit.Claim]:
+        """Claim those of some flows that have no owner, in one transaction.
+
+        What is absent from the result is to be claimed by itself, which
+        tells why or waits. Raises ``StorageFailure``; then none is claimed.
+        """
+        return {}
+
     def watch_owners(self) -> None:
         """Keep an eye on other processes, also while nothing is driven."""
 

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from collections.abc import Set
 import threading
@@ -183,6 +184,33 @@ class Ownership:
             _taken.discard(self.owner, [flow_uuid])
             raise
         finally:
+            with self._lock:
+                self._claiming -= 1
+
+    def claim_free(
+        self, drivers: Mapping[str, leases.Driver]
+    ) -> Mapping[str, unit.Claim]:
+        """Become the owner of those flows that have none; does not wait.
+
+        Raises StorageOutage; then none is claimed.
+        """
+        wanted = [uuid for uuid in drivers if _taken.add(self.owner, uuid)]
+        claims: Mapping[str, unit.Claim] = {}
+        with self._lock:
+            self._claiming += 1
+        try:
+            self._start()
+            if not self.good():
+                self.beat()
+            claims = self._registry.take_free(wanted, self.owner)
+            with self._lock:
+                for uuid, claim in claims.items():
+                    self._driven[uuid] = _Driven(claim.epoch, drivers[uuid])
+            return claims
+        finally:
+            _taken.discard(
+                self.owner, [uuid for uuid in wanted if uuid not in claims]
+            )
             with self._lock:
                 self._claiming -= 1
 

@@ -328,6 +328,13 @@ class SQLAlchemyBackend(base.Backend):
         self.ready()
         return self.claims.claim(flow_uuid, timeout, driver)
 
+    def claim_free(
+        self, drivers: Mapping[str, leases.Driver]
+    ) -> Mapping[str, unit.Claim]:
+        """Claim those of some flows that have no owner, in one commit."""
+        self.ready()
+        return self.claims.claim_free(drivers)
+
     def watch_owners(self) -> None:
         """Keep an eye on other processes, also while nothing is driven."""
         self.ready()
