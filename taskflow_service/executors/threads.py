@@ -14,12 +14,14 @@
 
 from __future__ import annotations
 
+import collections
 from concurrent import futures
 import logging
 import os
 import threading
 import typing
 
+from taskflow_service import clock
 from taskflow_service import exceptions
 from taskflow_service.executors import attempt as attempt_mod
 from taskflow_service.executors import base
@@ -30,6 +32,10 @@ LOG = logging.getLogger(__name__)
 
 #: The most requests that wait in the pool's own queue.
 MAX_BACKLOG = 1000
+
+#: Seconds of work that may wait there: what is suspended or cancelled ends
+#: no later than that.
+HORIZON = 0.02
 
 
 def default_workers() -> int:
@@ -43,9 +49,9 @@ class ThreadsExecutor(base.Executor):
     No more is placed than the pool has threads, so that a task that is
     RUNNING runs, and what is suspended has not begun. Only where the pool
     runs dry while a turn is committed does a backlog grow in its queue, and
-    shrinks again when the loop has to wait: tasks shorter than a commit
-    share one, longer ones never queue. Of a pool that does not say how many
-    threads it has everything ready is given to it.
+    never beyond what ended within the last ``HORIZON``: tasks shorter than a
+    commit share one, longer ones do not queue. Of a pool that does not say
+    how many threads it has everything ready is given to it.
 
     ``per_flow`` bounds how many tasks of one flow run at once. A pool that
     was given is not shut down.
@@ -69,13 +75,23 @@ class ThreadsExecutor(base.Executor):
         if executor is not None:
             self._width = getattr(executor, '_max_workers', None)
         self._per_flow = per_flow
-        #: Guards ``_open``, which threads of the pool count down.
+        #: Guards what the threads of the pool change.
         self._lock = threading.Lock()
         self._open = 0
+        #: What the threads of the own pool are to run, and how many do.
+        self._todo: collections.deque[base.Request] = collections.deque()
+        self._busy = 0
         self._waiting = waiting.Queue()
         self._running: dict[str, int] = {}
         self._backlog = 0
-        self._placed = False
+        #: Whether a flow found no room, and the pool ran dry after that.
+        self._short = False
+        self._too_small = False
+        #: When the pool's pace was last looked at, and what ended since.
+        self._looked = clock.SYSTEM.monotonic()
+        self._ended = 0
+        #: Whether there was a moment at which the pool had nothing to do.
+        self._dry = True
 
     def open(self) -> None:
         """Make the pool."""
@@ -97,7 +113,6 @@ class ThreadsExecutor(base.Executor):
         except IndexError:
             pass
         if placed:
-            self._placed = True
             with self._lock:
                 self._open += len(placed)
             if self._per_flow is not None:
@@ -105,13 +120,15 @@ class ThreadsExecutor(base.Executor):
                 running = self._running.get(uuid, 0)
                 self._running[uuid] = running + len(placed)
         if self._is_full() and len(offer):
+            self._short = True
             self._waiting.add(offer.run)
         return placed
 
     def _room(self) -> int | None:
         if self._width is None:
             return None
-        if self._placed and not self._open:
+        if self._too_small:
+            self._too_small = False
             self._backlog = min(
                 max(2 * self._backlog, self._width), MAX_BACKLOG
             )
@@ -124,25 +141,55 @@ class ThreadsExecutor(base.Executor):
         )
 
     def idle(self) -> None:
-        """Let the backlog shrink: the loop waits for tasks now.
+        """Let the backlog shrink to the pool's pace.
 
         Room that a flow was told of and did not take goes to the next one.
         """
-        if self._backlog and self._width and self._open > self._width:
-            self._backlog //= 2
+        now = clock.SYSTEM.monotonic()
+        elapsed = now - self._looked
+        if elapsed >= HORIZON:
+            if not self._dry:
+                pace = int(self._ended * HORIZON / elapsed)
+                self._backlog = min(self._backlog, pace)
+            self._looked, self._ended, self._dry = now, 0, False
         if self._waiting and not self._is_full():
             self._waiting.call()
 
     def start(self, requests: list[base.Request]) -> None:
         """Hand them to the pool."""
-        pool = typing.cast(futures.Executor, self._pool)
         for request in requests:
             request.private = attempt_mod.attempt_of(request, self.deliver)
+        if self._given is None:
+            self._run_in_own(requests)
+            return
+        for request in requests:
             try:
-                pool.submit(self._perform, request)
+                self._given.submit(self._perform, request)
             except Exception as error:
                 LOG.warning('The pool refused %r', request, exc_info=True)
                 self._end(request, base.End.FAILED, _refused(error, request))
+
+    def _run_in_own(self, requests: list[base.Request]) -> None:
+        """Have the pool's threads run what waits, one after the other.
+
+        A future for each request would cost more than a short task does.
+        """
+        pool = typing.cast(futures.Executor, self._pool)
+        with self._lock:
+            self._todo.extend(requests)
+            wanted = min(len(self._todo), self._max_workers - self._busy)
+            self._busy += wanted
+        for _ in range(wanted):
+            pool.submit(self._run_all)
+
+    def _run_all(self) -> None:
+        while True:
+            with self._lock:
+                if not self._todo:
+                    self._busy -= 1
+                    return
+                request = self._todo.popleft()
+            self._perform(request)
 
     def _perform(self, request: base.Request) -> None:
         try:
@@ -163,6 +210,11 @@ class ThreadsExecutor(base.Executor):
     def _leave(self, requests: list[base.Request]) -> None:
         with self._lock:
             self._open -= len(requests)
+            self._ended += len(requests)
+            if not self._open:
+                self._dry = True
+                self._too_small = self._too_small or self._short
+                self._short = False
             if self._per_flow is not None:
                 for request in requests:
                     self._count_down(request.run.flow_uuid)
