@@ -147,7 +147,7 @@ def version_text(version: typing.Any) -> str | None:
     if version is None or isinstance(version, str):
         return version
     if isinstance(version, tuple | list):
-        return '.'.join(str(part) for part in version)
+        return '.'.join(map(str, version))
     return str(version)
 
 

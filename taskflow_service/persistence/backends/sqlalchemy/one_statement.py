@@ -18,7 +18,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from collections.abc import Sequence
 from collections.abc import Set
 import json
@@ -28,6 +27,8 @@ import sqlalchemy as sa
 
 from taskflow_service.persistence import unit
 from taskflow_service.persistence.backends.sqlalchemy import statements
+
+_to_text = json.JSONEncoder(separators=(',', ':')).encode
 
 
 class PostgreSQL(statements.Statements):
@@ -43,6 +44,11 @@ class PostgreSQL(statements.Statements):
         'losses': 'bigint',
         'seq': 'bigint',
         'number': 'bigint',
+        'epoch': 'bigint',
+        'turn': 'bigint',
+        'new_turn': 'bigint',
+        'released': 'boolean',
+        'driven': 'boolean',
         **dict.fromkeys(
             (
                 'start_by',
@@ -50,27 +56,29 @@ class PostgreSQL(statements.Statements):
                 'not_before',
                 'started_at',
                 'finished_at',
+                'deadline',
+                'next_action_at',
+                'ended_at',
             ),
             'float8',
         ),
     }
-    _fence = (
-        f'fence AS (UPDATE {statements.FLOWS} f'
-        ' SET turn = g.new_turn, state = g.state,'
-        ' meta = COALESCE(g.meta, f.meta), deadline = g.deadline,'
-        ' next_action_at = g.next_action_at, ended_at = g.ended_at,'
-        ' updated_at = %(now)s,'
-        ' owner = CASE WHEN g.released THEN NULL ELSE f.owner END,'
-        ' asked = CASE WHEN g.released THEN NULL ELSE f.asked END'
-        ' FROM json_to_recordset(%(flows)s::json) AS g(uuid text,'
-        ' epoch bigint, turn bigint, new_turn bigint, state text, meta text,'
-        ' deadline float8, next_action_at float8, ended_at float8,'
-        ' released boolean, driven boolean) WHERE f.uuid = g.uuid'
-        ' AND f.epoch = g.epoch AND f.turn = g.turn'
-        ' AND (f.owner IS NULL OR g.driven) RETURNING f.uuid)'
+    _fenced = (
+        'uuid',
+        'epoch',
+        'turn',
+        'new_turn',
+        'state',
+        'meta',
+        'deadline',
+        'next_action_at',
+        'ended_at',
+        'released',
+        'driven',
     )
 
     def __init__(self) -> None:
+        fence = f'fence AS ({self._fence()})'
         upsert_atoms = self._upsert(
             statements.ATOMS,
             unit.ATOM_COLUMNS,
@@ -86,14 +94,14 @@ class PostgreSQL(statements.Statements):
             statements.TRY_UPDATES,
         )
         within = ' JOIN fence ON fence.uuid = g.flow_uuid'
-        only_fence = f'WITH {self._fence} SELECT uuid FROM fence'
+        only_fence = f'WITH {fence} SELECT uuid FROM fence'
         with_atoms = (
-            f'WITH {self._fence}, atoms AS ('
+            f'WITH {fence}, atoms AS ('
             + upsert_atoms.format(join=within)
             + ') SELECT uuid FROM fence'
         )
         with_tries = (
-            f'WITH {self._fence}, atoms AS ('
+            f'WITH {fence}, atoms AS ('
             + upsert_atoms.format(join=within)
             + '), tries AS ('
             + upsert_tries.format(join=within)
@@ -109,6 +117,22 @@ class PostgreSQL(statements.Statements):
             ' AND atom_uuid = %s'
         )
 
+    def _fence(self) -> str:
+        """Move the rows of the flows that stand where they are thought to."""
+        return (
+            f'UPDATE {statements.FLOWS} f'
+            ' SET turn = g.new_turn, state = g.state,'
+            ' meta = COALESCE(g.meta, f.meta), deadline = g.deadline,'
+            ' next_action_at = g.next_action_at, ended_at = g.ended_at,'
+            ' updated_at = %(now)s,'
+            ' owner = CASE WHEN g.released THEN NULL ELSE f.owner END,'
+            ' asked = CASE WHEN g.released THEN NULL ELSE f.asked END'
+            f' FROM {self._rows("flows", self._fenced)} AS g'
+            ' WHERE f.uuid = g.uuid'
+            ' AND f.epoch = g.epoch AND f.turn = g.turn'
+            ' AND (f.owner IS NULL OR g.driven) RETURNING f.uuid'
+        )
+
     def _upsert(
         self,
         table: str,
@@ -117,14 +141,26 @@ class PostgreSQL(statements.Statements):
         keys: str,
         updates: Sequence[str],
     ) -> str:
-        typed = ', '.join(
-            f'{name} {self._types.get(name, "text")}' for name in columns
-        )
         return (
             f'INSERT INTO {table} ({statements.listed(columns)})'
             f' SELECT {statements.listed(columns, "g.{}")}'
-            f' FROM json_to_recordset(%({parameter})s::json) AS g({typed})'
+            f' FROM {self._rows(parameter, columns)} AS g'
             '{join}' + statements.on_conflict(keys, updates)
+        )
+
+    def _rows(self, parameter: str, columns: Sequence[str]) -> str:
+        """Rows out of an array of arrays.
+
+        Half the work for both sides that an array of objects is; arrays of
+        PostgreSQL's own are dear to make for the driver.
+        """
+        taken = ', '.join(
+            f'(v->>{at})::{self._types.get(name, "text")} AS {name}'
+            for at, name in enumerate(columns)
+        )
+        return (
+            f'(SELECT {taken}'
+            f' FROM jsonb_array_elements(%({parameter})s::jsonb) AS e(v))'
         )
 
     def prepare(self, conn: sa.Connection) -> sa.Connection:
@@ -167,21 +203,21 @@ class PostgreSQL(statements.Statements):
     ) -> set[str]:
         parameters: dict[str, typing.Any] = {
             'now': now,
-            'flows': json.dumps(
+            'flows': _to_text(
                 [
-                    {
-                        'uuid': each.flow_uuid,
-                        'epoch': each.epoch,
-                        'turn': each.turn,
-                        'new_turn': each.new_turn,
-                        'state': each.state,
-                        'meta': each.meta,
-                        'deadline': each.deadline,
-                        'next_action_at': each.next_action_at,
-                        'ended_at': each.ended_at,
-                        'released': each.release,
-                        'driven': each.flow_uuid in driven,
-                    }
+                    (
+                        each.flow_uuid,
+                        each.epoch,
+                        each.turn,
+                        each.new_turn,
+                        each.state,
+                        each.meta,
+                        each.deadline,
+                        each.next_action_at,
+                        each.ended_at,
+                        each.release,
+                        each.flow_uuid in driven,
+                    )
                     for each in changes
                 ]
             ),
@@ -189,10 +225,10 @@ class PostgreSQL(statements.Statements):
         text = self._only_fence
         if atoms or tries:
             text = self._with_atoms
-            parameters['atoms'] = _objects(unit.ATOM_COLUMNS, atoms)
+            parameters['atoms'] = _to_text(atoms)
         if tries:
             text = self._with_tries
-            parameters['tries'] = _objects(statements.TRY_COLUMNS, tries)
+            parameters['tries'] = _to_text(tries)
         result = conn.exec_driver_sql(text, parameters)
         return {row[0] for row in result}
 
@@ -200,9 +236,7 @@ class PostgreSQL(statements.Statements):
         self, conn: sa.Connection, atoms: Sequence[unit.AtomRow]
     ) -> None:
         for chunk in statements.chunks(atoms):
-            conn.exec_driver_sql(
-                self._put_atoms, {'atoms': _objects(unit.ATOM_COLUMNS, chunk)}
-            )
+            conn.exec_driver_sql(self._put_atoms, {'atoms': _to_text(chunk)})
 
     def put_tries(
         self, conn: sa.Connection, tries: Sequence[tuple[typing.Any, ...]]
@@ -210,9 +244,5 @@ class PostgreSQL(statements.Statements):
         for chunk in statements.chunks(tries):
             conn.exec_driver_sql(
                 self._put_tries,
-                {'tries': _objects(statements.TRY_COLUMNS, chunk)},
+                {'tries': _to_text(chunk)},
             )
-
-
-def _objects(columns: Sequence[str], rows: Iterable[typing.Any]) -> str:
-    return json.dumps([dict(zip(columns, row, strict=True)) for row in rows])
