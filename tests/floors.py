@@ -96,6 +96,7 @@ FLOORS = (
             'serialization',
             'clock',
             'cancellation',
+            'masking',
         ),
         'words and values',
     ),

@@ -391,6 +391,8 @@ class RabbitMQ(Instance):
     """A RabbitMQ node without plug-ins, on a port of its own."""
 
     user = 'rabbitmq'
+    #: Lines for its configuration file besides our own.
+    settings: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         scripts = pathlib.Path('/usr/lib/rabbitmq/bin')
@@ -422,6 +424,7 @@ class RabbitMQ(Instance):
             'log.file = false\n'
             # Do not refuse to work on a small or a full machine.
             'disk_free_limit.absolute = 1MB\n'
+            + ''.join(f'{line}\n' for line in self.settings)
         )
         (self.folder / 'rabbitmq-env.conf').write_text('')
         (self.folder / 'enabled_plugins').write_text('[].\n')

@@ -31,6 +31,7 @@ import pbr.version
 
 from taskflow_service import conf as service_conf
 from taskflow_service import exceptions
+from taskflow_service import masking
 from taskflow_service.conf import base
 
 PROJECT = 'taskflow_service'
@@ -113,6 +114,7 @@ def load_conf(
     conf = _read_conf(prog, argv, register, default_config_files)
     log.setup(conf, PROJECT, VERSION.release_string())
     logging.captureWarnings(True)
+    masking.mask_log()
     return conf
 
 

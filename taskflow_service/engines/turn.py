@@ -30,6 +30,7 @@ import typing
 
 from taskflow_service import clock as clock_mod
 from taskflow_service import exceptions
+from taskflow_service import masking
 from taskflow_service import states
 from taskflow_service import task as task_mod
 from taskflow_service.decisions import completion
@@ -331,7 +332,7 @@ class Drive:
                 self.flow_name,
                 self.flow_uuid,
                 who,
-                failure.pformat(traceback=True),
+                masking.Masked(failure.pformat(traceback=True)),
             )
             self.stage.fatal.append(failure)
             self.run.aborted = True

@@ -26,6 +26,7 @@ import logging
 import types
 import typing
 
+from taskflow_service import masking
 from taskflow_service import states
 from taskflow_service.engines import base as engines_base
 from taskflow_service.types import failure as ft
@@ -199,7 +200,7 @@ class DumpingListener(Listener, metaclass=abc.ABCMeta):
         if state in FINISH_STATES:
             result = details.get('result')
             message += " with result '%s' (failure=%s)"
-            args += [result, isinstance(result, ft.Failure)]
+            args += [masking.Masked(result), isinstance(result, ft.Failure)]
             if isinstance(result, ft.Failure) and result.exc_info:
                 kwargs['exc_info'] = result.exc_info
         self._dump(message, *args, **kwargs)

@@ -22,6 +22,7 @@ import typing
 
 from taskflow_service import atom as atom_mod
 from taskflow_service import formatters
+from taskflow_service import masking
 from taskflow_service import states
 from taskflow_service.engines import base as engines_base
 from taskflow_service.listeners import base
@@ -150,14 +151,14 @@ class DynamicLoggingListener(base.Listener):
                 )
                 if more:
                     message += '%s%s'
-                    args += [os.linesep, more]
+                    args += [os.linesep, masking.Masked(more)]
             elif (
                 state not in self._FAILURE_STATES
                 and name not in self._hide_inputs_outputs_of
                 and self._logger.isEnabledFor(self._level)
             ):
                 message += " with result '%s'"
-                args.append(result)
+                args.append(masking.Masked(result))
         self._logger.log(level, message, *args, exc_info=exc_info)
 
 

@@ -20,7 +20,9 @@ should be, or no text at all is counted and goes no further.
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable
+import re
 import time
 
 from oslo_config import cfg
@@ -33,8 +35,13 @@ from taskflow_service.messaging import transport as transport_mod
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds between two log lines about refused messages.
+#: Seconds between two log lines about refused messages of one sender.
 _REPEAT = 60.0
+#: Senders that are told apart in that time; any name can be forged.
+_MOST_SAID = 100
+#: Where a message names its sender, and how far that is looked for.
+_SENDER = re.compile(r'"sender":\{"name":"([A-Za-z0-9._-]{1,255})"')
+_HEAD = 1000
 
 
 class Endpoint:
@@ -65,9 +72,9 @@ class Endpoint:
         )
         self._sender = sender.Sender(self.transport, clock=clock)
         self._clock = clock
-        self._said: float | None = None
-        #: Messages that were not handed over.
-        self.refused = 0
+        self._said: dict[tuple[str, str], float] = {}
+        #: Messages that were not handed over, by the reason.
+        self.refusals: collections.Counter[str] = collections.Counter()
 
     @property
     def sent(self) -> int:
@@ -78,6 +85,11 @@ class Endpoint:
     def trouble(self) -> str | None:
         """Why messages cannot be sent or received, None if they can."""
         return self._mailbox.trouble or self._sender.trouble
+
+    @property
+    def refused(self) -> int:
+        """Messages that were not handed over."""
+        return self.refusals.total()
 
     def open(self) -> None:
         """Begin to listen; does not block."""
@@ -113,26 +125,49 @@ class Endpoint:
 
     def _arrived(self, sealed: object) -> None:
         if not isinstance(sealed, str):
-            return self._refuse('it is not a text')
-        if len(sealed) > self._max_size:
-            return self._refuse(
-                f'it has {len(sealed)} bytes, more than [remote] '
-                'max_message_size'
-            )
+            return self._refuse('no text', 'it is not a text')
+        if len(sealed) > self._max_size + signing.OVERHEAD:
+            return self._refuse_large(len(sealed))
+        refused: signing.Refused | None = None
         try:
             text = self._signer.open(sealed)
         except signing.Refused as ex:
-            return self._refuse(str(ex))
+            refused = ex
+        if refused is not None:
+            # Not above: oslo.log adds the exception to lines of a handler.
+            return self._refuse(refused.reason, str(refused), sealed)
+        if len(text) > self._max_size:
+            return self._refuse_large(len(text))
         self._receive(text)
 
-    def _refuse(self, reason: str) -> None:
-        self.refused += 1
+    def _refuse_large(self, size: int) -> None:
+        self._refuse(
+            'too large',
+            f'it has {size} bytes, more than [remote] max_message_size',
+        )
+
+    def _refuse(self, reason: str, text: str, sealed: str = '') -> None:
+        """Count it, and say it: once a minute for each who claims to send."""
+        self.refusals[f'refused: {reason}'] += 1
+        named = _SENDER.search(sealed, 0, _HEAD)
+        key = reason, named[1] if named else 'nobody'
         now = self._clock()
-        if self._said is None or now - self._said >= _REPEAT:
-            self._said = now
-            LOG.warning(
-                '%s refuses a message (%d so far): %s',
-                self.address.name,
-                self.refused,
-                reason,
-            )
+        if now - self._said.get(key, float('-inf')) < _REPEAT:
+            return
+        if len(self._said) >= _MOST_SAID and key not in self._said:
+            self._said = {
+                key: said
+                for key, said in self._said.items()
+                if now - said < _REPEAT
+            }
+            if len(self._said) >= _MOST_SAID:
+                return
+        self._said[key] = now
+        LOG.warning(
+            '%s refuses a message that names %s as its sender (%d refused '
+            'for this reason so far): %s',
+            self.address.name,
+            key[1],
+            self.refusals[f'refused: {reason}'],
+            text,
+        )

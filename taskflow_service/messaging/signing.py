@@ -22,6 +22,7 @@ protocol drops what it has seen.
 from __future__ import annotations
 
 from collections.abc import Callable
+import enum
 import hashlib
 import hmac
 import time
@@ -29,10 +30,25 @@ import time
 from oslo_config import cfg
 
 _MARK = 'hmac'
+#: Characters that a signature adds, at most.
+OVERHEAD = 100
+
+
+class Reason(enum.StrEnum):
+    """Why a message is refused; also the key under which it is counted."""
+
+    UNSIGNED = 'not signed'
+    NO_KEYS = 'signed, and no keys here'
+    WRONG_KEY = 'signed with no key of ours, or altered'
+    OLD = 'outside of the time window'
 
 
 class Refused(Exception):
     """A message that is not from one of ours, or too old."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class Signer:
@@ -50,7 +66,8 @@ class Signer:
         if not keys:
             return text
         sent = str(int(self._clock()))
-        return f'{_MARK}:{sent}:{_digest(keys[0], sent, text)}:{text}'
+        digest = _digest(keys[0], sent, text).decode()
+        return f'{_MARK}:{sent}:{digest}:{text}'
 
     def open(self, sealed: str) -> str:
         """Return the text of a message that may be trusted.
@@ -62,31 +79,41 @@ class Signer:
         if not keys:
             if sealed.startswith(_MARK + ':'):
                 raise Refused(
-                    'it is signed, and [security] signing_keys is empty'
+                    Reason.NO_KEYS,
+                    'it is signed, and [security] signing_keys is empty',
                 )
             return sealed
         parts = sealed.split(':', 3)
         if len(parts) != 4 or parts[0] != _MARK:
-            raise Refused('it is not signed')
+            raise Refused(Reason.UNSIGNED, 'it is not signed')
         _, sent, digest, text = parts
         if not any(
-            hmac.compare_digest(_digest(key, sent, text), digest)
+            hmac.compare_digest(_digest(key, sent, text), _bytes(digest))
             for key in keys
         ):
-            raise Refused('no key in [security] signing_keys verifies it')
+            raise Refused(
+                Reason.WRONG_KEY,
+                'no key in [security] signing_keys verifies it',
+            )
         try:
             age = abs(self._clock() - int(sent))
         except ValueError:
-            raise Refused('its time cannot be read') from None
+            raise Refused(Reason.OLD, 'its time cannot be read') from None
         if age > self._conf.security.signing_window:
             raise Refused(
+                Reason.OLD,
                 f'its time is {age:.0f} s off, more than [security] '
-                'signing_window'
+                'signing_window',
             )
         return text
 
 
-def _digest(key: str, sent: str, text: str) -> str:
-    mac = hmac.new(key.encode(), f'{sent}:'.encode(), hashlib.sha256)
-    mac.update(text.encode())
-    return mac.hexdigest()
+def _digest(key: str, sent: str, text: str) -> bytes:
+    mac = hmac.new(key.encode(), _bytes(f'{sent}:'), hashlib.sha256)
+    mac.update(_bytes(text))
+    return mac.hexdigest().encode()
+
+
+def _bytes(text: str) -> bytes:
+    # A forger's text may be one that has no UTF-8, or no ASCII.
+    return text.encode('utf-8', 'surrogatepass')

@@ -27,8 +27,7 @@ from importlib import resources
 import json
 import typing
 
-from oslo_utils import strutils
-
+from taskflow_service import masking
 from taskflow_service.types import failure as ft
 
 #: Version of each payload's schema.
@@ -104,7 +103,7 @@ def whose(context: Mapping[str, typing.Any] | None) -> Payload:
 
 def failed(atom: str | None, failure: ft.Failure) -> Payload:
     """Say why an atom failed; ``None``: why the flow as a whole did."""
-    text = strutils.mask_password(failure.exception_str or '')
+    text = masking.mask(failure.exception_str or '')
     if len(text) > LONGEST_TEXT:
         text = text[: LONGEST_TEXT - 3] + '...'
     return {'atom': atom, 'types': list(failure), 'message': text}

@@ -30,6 +30,8 @@ import logging
 from typing import Any
 from typing import Self
 
+from taskflow_service import masking
+
 LOG = logging.getLogger(__name__)
 
 _Callback = Callable[..., Any]
@@ -174,7 +176,7 @@ class Notifier:
                     '%r failed when told of %r (details: %s)',
                     listener,
                     event_type,
-                    details,
+                    masking.Masked(details),
                     exc_info=True,
                 )
 

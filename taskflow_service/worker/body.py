@@ -138,6 +138,17 @@ class Body:
         # A failure always has a text: what has none in it is left out.
         return end, self._codec.encode(caught)
 
+    def context(
+        self, request: messages.Request
+    ) -> dict[str, typing.Any] | None:
+        """Return the captured oslo.context of a request, if it has one."""
+        try:
+            found = self._value(request.context)
+        except exceptions.TaskFlowException:
+            # It is for log lines: a task does not fail for it.
+            return None
+        return found if isinstance(found, dict) else None
+
     def _perform(
         self,
         request: messages.Request,
@@ -154,7 +165,7 @@ class Body:
         action = base.Action(request.action)
         if action is base.Action.PROBE:
             task, action = _Probe(task), base.Action.EXECUTE
-        run = _Run(request, self._value(request.context))
+        run = _Run(request, self.context(request))
         made = base.Request(run, 0, task, action, request.attempt)
         made.arguments = self._value(request.arguments)
         attempt = task_mod.Attempt(

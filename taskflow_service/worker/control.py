@@ -120,6 +120,7 @@ class Control(control.Control):
             **self._ends,
             **self.machine.counts,
             **self.refusals,
+            **self.endpoint.refusals,
             'running': running,
         }
 
@@ -163,14 +164,7 @@ class Control(control.Control):
         now = self.now()
         step = self.machine.step(now, self.clock.now())
         for request in step.start:
-            LOG.debug(
-                'Start %s of %s for flow %s, attempt %d, request %s',
-                request.action,
-                request.atom,
-                request.flow_uuid,
-                request.attempt,
-                request.request_uuid,
-            )
+            self._say_start(request)
             self.runner.start(request)
         if self._spool is not None and step.forget:
             self._spool.forget(step.forget)
@@ -196,6 +190,19 @@ class Control(control.Control):
             self.quiet.set()
             if self.machine.idle:
                 self.drained.set()
+
+    def _say_start(self, request: messages.Request) -> None:
+        if not LOG.isEnabledFor(logging.DEBUG):
+            return
+        with self.runner.about(request):
+            LOG.debug(
+                'Start %s of %s for flow %s, attempt %d, request %s',
+                request.action,
+                request.atom,
+                request.flow_uuid,
+                request.attempt,
+                request.request_uuid,
+            )
 
     def _look_at_locks(self, now: clock_mod.Boottime) -> None:
         """Learn who has died on this host, every heartbeat.

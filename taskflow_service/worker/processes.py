@@ -227,13 +227,14 @@ class ProcessRunner(runner.Runner):
     def _abandon(self, job: runner.Job) -> None:
         slot: _Slot = job.runs_in
         if slot.kill_at is None:
-            LOG.warning(
-                'Task %s of flow %s does not stop (request %s): its process '
-                'is killed',
-                job.request.atom,
-                job.request.flow_uuid,
-                job.request.request_uuid,
-            )
+            with self.about(job.request):
+                LOG.warning(
+                    'Task %s of flow %s does not stop (request %s): its '
+                    'process is killed',
+                    job.request.atom,
+                    job.request.flow_uuid,
+                    job.request.request_uuid,
+                )
             slot.terminate()
             slot.kill_at = self._clock.monotonic() + _TERM_TIME
             job.give_up = None
@@ -303,15 +304,16 @@ class ProcessRunner(runner.Runner):
             del self._jobs[job.request.request_uuid]
             self._end_by_verdict(job, True)
             return
-        LOG.error(
-            'The process of task %s of flow %s (request %s) ended with %s '
-            'while the task ran',
-            job.request.atom,
-            job.request.flow_uuid,
-            job.request.request_uuid,
-            f'signal {-exit_code}'
-            if exit_code is not None and exit_code < 0
-            else f'exit code {exit_code}',
-        )
+        with self.about(job.request):
+            LOG.error(
+                'The process of task %s of flow %s (request %s) ended with '
+                '%s while the task ran',
+                job.request.atom,
+                job.request.flow_uuid,
+                job.request.request_uuid,
+                f'signal {-exit_code}'
+                if exit_code is not None and exit_code < 0
+                else f'exit code {exit_code}',
+            )
         # As far as the task is concerned its worker is dead.
         self._ended(job, messages.End.FENCED, None)

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
+import contextlib
 import queue
 import threading
 import typing
@@ -30,6 +31,7 @@ from oslo_log import log as logging
 
 from taskflow_service import cancellation
 from taskflow_service import clock as clock_mod
+from taskflow_service import context
 from taskflow_service import exceptions
 from taskflow_service.protocol import messages
 from taskflow_service.types import failure
@@ -160,6 +162,12 @@ class Runner(abc.ABC):
         jobs = list(self._jobs.values())
         return [(job.request, job.started) for job in jobs]
 
+    def about(
+        self, request: messages.Request
+    ) -> contextlib.AbstractContextManager[None]:
+        """Have log lines carry a request's oslo.context; from any thread."""
+        return context.using(self._body.context(request))
+
     def open(self) -> None:
         """Get ready to run.
 
@@ -267,13 +275,14 @@ class ThreadRunner(Runner):
 
     def _abandon(self, job: Job) -> None:
         job.ended = True
-        LOG.warning(
-            'Task %s of flow %s does not stop (request %s): its thread '
-            'cannot be killed, its slot stays taken until it returns',
-            job.request.atom,
-            job.request.flow_uuid,
-            job.request.request_uuid,
-        )
+        with self.about(job.request):
+            LOG.warning(
+                'Task %s of flow %s does not stop (request %s): its thread '
+                'cannot be killed, its slot stays taken until it returns',
+                job.request.atom,
+                job.request.flow_uuid,
+                job.request.request_uuid,
+            )
         self._end_by_verdict(job, False)
 
     def _ended(self, job: Job, end: messages.End, text: str | None) -> None:

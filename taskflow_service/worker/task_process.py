@@ -33,9 +33,11 @@ import threading
 import typing
 
 from oslo_config import cfg
+from oslo_log import log
 
 from taskflow_service import cancellation
 from taskflow_service import exceptions
+from taskflow_service import masking
 from taskflow_service import registry
 import taskflow_service.conf
 from taskflow_service.messaging import codec
@@ -90,6 +92,8 @@ class Settings(typing.NamedTuple):
     directories: tuple[str, ...]
     #: ``(group, option, value)``, as the worker has them now.
     values: tuple[tuple[str, str, typing.Any], ...]
+    #: The worker's program logs by oslo.log.
+    logs: bool
 
 
 _NEEDED = (
@@ -104,18 +108,32 @@ _NEEDED = (
 def settings_of(conf: cfg.ConfigOpts) -> Settings:
     """Take down what a task process needs of a configuration."""
     values = []
-    for group, option in _NEEDED:
+    needed = list(_NEEDED)
+    logs = 'log_file' in conf
+    if logs:
+        needed += [('DEFAULT', option) for option in _log_options()]
+    for group, option in needed:
         holder = conf if group == 'DEFAULT' else conf[group]
         values.append((group, option, getattr(holder, option)))
     return Settings(
         tuple(getattr(conf, 'config_file', None) or ()),
         tuple(getattr(conf, 'config_dir', None) or ()),
         tuple(values),
+        logs,
     )
+
+
+def _log_options() -> list[str]:
+    conf = cfg.ConfigOpts()
+    others = set(conf)
+    log.register_options(conf)
+    return [name for name in conf if name not in others]
 
 
 def _conf_of(settings: Settings) -> cfg.ConfigOpts:
     conf = cfg.ConfigOpts()
+    if settings.logs:
+        log.register_options(conf)
     taskflow_service.conf.register_opts(conf)
     transport.register_opts(conf)
     conf(
@@ -128,6 +146,9 @@ def _conf_of(settings: Settings) -> cfg.ConfigOpts:
         conf.set_override(
             option, value, group=None if group == 'DEFAULT' else group
         )
+    if settings.logs:
+        log.setup(conf, 'taskflow_service')
+        masking.mask_log()
     return conf
 
 

@@ -319,13 +319,14 @@ class Worker:
     def _say_what_is_waited_for(self, running: control.Control) -> None:
         now = self._clock.now()
         for request, started in running.runner.running():
-            LOG.info(
-                'Waiting for task %s of flow %s, request %s, for %d s',
-                request.atom,
-                request.flow_uuid,
-                request.request_uuid,
-                now - started,
-            )
+            with running.runner.about(request):
+                LOG.info(
+                    'Waiting for task %s of flow %s, request %s, for %d s',
+                    request.atom,
+                    request.flow_uuid,
+                    request.request_uuid,
+                    now - started,
+                )
 
     def _close(self, running: control.Control) -> None:
         running.keep()

@@ -57,6 +57,10 @@ class SigningTest(base.BaseTestCase):
             sealed.replace(':1000:', ':1001:'),
             self._signer(OLD).seal('pay 1'),
             'hmac:',
+            # What no digest and no time can be, and what has no UTF-8.
+            'hmac:1000:\u00e9:pay 1',
+            'hmac:1000:\ud800:\ud800',
+            'hmac:\ud800::pay 1',
         ):
             self.assertRaises(signing.Refused, signer.open, bad)
 
@@ -69,3 +73,9 @@ class SigningTest(base.BaseTestCase):
     def test_a_signed_text_needs_a_key_to_be_read(self) -> None:
         sealed = self._signer(NEW).seal('t')
         self.assertRaises(signing.Refused, self._signer().open, sealed)
+
+    def test_it_adds_no_more_than_it_says(self) -> None:
+        # Or a message of the greatest size would be sent, and never taken.
+        self.now = 99_999_999_999.0
+        added = len(self._signer(NEW).seal('text')) - len('text')
+        self.assertLessEqual(added, signing.OVERHEAD)

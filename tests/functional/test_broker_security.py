@@ -1,0 +1,171 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+"""A broker that trusts nobody: TLS, and a user who may do what is needed.
+
+What ``doc/source/admin/security.rst`` says of both is what is tried here.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import subprocess
+
+import fixtures
+from oslotest import base
+
+from taskflow_service import demo
+from taskflow_service import engines
+from taskflow_service import identity
+from taskflow_service.executors import hub
+from taskflow_service.messaging import transport
+from taskflow_service.notifications import publisher
+from tests import daemons
+from tests import documented
+from tests import instances
+from tests import servers
+
+PAGE = documented.ROOT / 'doc' / 'source' / 'admin' / 'security.rst'
+
+
+class Authority(fixtures.Fixture):
+    """A certificate authority of our own, and what it has signed."""
+
+    def _setUp(self) -> None:
+        self.path = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        # The broker runs as somebody else.
+        for folder in (self.path, self.path.parent):
+            folder.chmod(0o755)
+        self._openssl(
+            'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca '
+            '-keyout ca.key -out ca.pem'
+        )
+        for name in ('server', 'client'):
+            (self.path / 'names').write_text(
+                'subjectAltName=DNS:localhost,IP:127.0.0.1\n'
+            )
+            self._openssl(
+                f'req -newkey rsa:2048 -nodes -subj /CN={name} '
+                f'-keyout {name}.key -out {name}.csr'
+            )
+            self._openssl(
+                f'x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key '
+                f'-CAcreateserial -days 2 -extfile names -out {name}.pem'
+            )
+            (self.path / f'{name}.key').chmod(0o644)
+
+    def _openssl(self, arguments: str) -> None:
+        subprocess.run(
+            [instances.find_binary('openssl'), *arguments.split()],
+            cwd=self.path,
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+
+
+class _BrokerTest(base.BaseTestCase):
+    def _broker(self, *settings):
+        broker = servers.RabbitMQ(private=True)
+        instance = type(
+            'Configured', (instances.RabbitMQ,), {'settings': settings}
+        )
+        broker.instance = instance
+        return self.useFixture(broker)
+
+    def _daemon(self, broker, text, **worker):
+        daemon = self.useFixture(daemons.Daemon(broker, text=text, **worker))
+        conf = daemon.conf
+        self.addCleanup(transport.forget, conf)
+        self.addCleanup(lambda: identity.of_process(conf).close())
+        self.addCleanup(hub.forget, conf)
+        self.addCleanup(publisher.forget, conf)
+        return daemon
+
+    def _run_a_flow(self, daemon):
+        program = daemon.start()
+        daemon.await_ready()
+        results = engines.run(demo.hello_goodbye(), conf=daemon.conf)
+        self.assertIn('goodbye_happened', results)
+        daemon.drain(program)
+
+    def _assert_refused(self, daemon, *words):
+        program = daemon.start()
+        self.assertEqual(1, program.wait(daemons.DEADLINE))
+        line = program.stderr.read()
+        self.assertEqual(1, line.count('\n'), line)
+        for word in words:
+            self.assertIn(word, line)
+
+
+class TLSTest(_BrokerTest):
+    def test_engines_and_workers_speak_tls(self):
+        ours = self.useFixture(Authority()).path
+        port = instances.free_port()
+        broker = self._broker(
+            f'listeners.ssl.local = 127.0.0.1:{port}',
+            f'ssl_options.cacertfile = {ours}/ca.pem',
+            f'ssl_options.certfile = {ours}/server.pem',
+            f'ssl_options.keyfile = {ours}/server.key',
+            'ssl_options.verify = verify_peer',
+            'ssl_options.fail_if_no_peer_cert = true',
+        )
+        broker.url = re.sub(r':\d+/', f':{port}/', broker.url)
+        self._run_a_flow(self._daemon(broker, _tls(ours)))
+        # Somebody else's authority is not trusted, and that is said.
+        theirs = self.useFixture(Authority()).path
+        self._assert_refused(
+            self._daemon(broker, _tls(theirs), startup_timeout=2),
+            'transport_url',
+            'certificate',
+        )
+
+
+def _tls(path):
+    """The lines of the page, with the names of its files replaced."""
+    (block,) = re.findall(
+        r'^    \[oslo_messaging_rabbit\]\n(?:    ssl[^\n]*\n)+',
+        PAGE.read_text(),
+        re.MULTILINE,
+    )
+    text = re.sub(r'(?m)^    ', '', block)
+    return text.replace('/etc/taskflow_service/', f'{path}/')
+
+
+class PermissionsTest(_BrokerTest):
+    def test_a_user_who_may_touch_our_names_only_is_enough(self):
+        broker = self._broker()
+        control = broker.server.control
+        control('add_user', 'worker', 'secret')
+        names = re.findall(r"(?m)^ {8}'(.*)'(?: \\)?$", PAGE.read_text())
+        self.assertEqual(3, len(names))
+        mine = [
+            each.replace('taskflow\\', f'{broker.namespace}\\')
+            for each in names
+        ]
+        control('set_permissions', '-p', '/', 'worker', *mine)
+        broker.url = broker.url.replace('guest:guest', 'worker:secret')
+        self._run_a_flow(self._daemon(broker, ''))
+        self.assertEqual(
+            [], [q for q in broker.server.queues() if not _ours(broker, q)]
+        )
+        # Names of others are out of reach, which is what it is for.
+        broker.namespace = 'elsewhere'
+        self._assert_refused(
+            self._daemon(broker, '', startup_timeout=2),
+            'transport_url',
+            'ACCESS_REFUSED',
+        )
+
+
+def _ours(broker, queue):
+    return queue.startswith(f'{broker.namespace}.')
