@@ -21,12 +21,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 import pathlib
 import re
+import textwrap
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parent.parent
 
-_CONSOLE = re.compile(
-    r'^( *)\.\. code-block:: console\n\n((?:\1 +[^\n]*\n|\n)+)', re.MULTILINE
+_BLOCK = re.compile(
+    r'^( *)\.\. code-block:: (\w+)\n\n((?:\1 +[^\n]*\n|\n)+)', re.MULTILINE
 )
 _PROMPT = re.compile(r'^\s*\$ ', re.MULTILINE)
 
@@ -49,10 +50,22 @@ def pages() -> list[pathlib.Path]:
 def console_commands() -> Iterator[Command]:
     """Yield the commands of all ``console`` blocks of all pages."""
     for path in pages():
-        for block in _CONSOLE.finditer(path.read_text(encoding='utf-8')):
-            for text in _PROMPT.split(block.group(2))[1:]:
-                first = text.split('\n\n')[0]
-                yield Command(path, _joined(first))
+        for language, text in blocks(path):
+            if language == 'console':
+                for command in commands(text):
+                    yield Command(path, command)
+
+
+def blocks(path: pathlib.Path) -> Iterator[tuple[str, str]]:
+    """Yield the code blocks of a page: language and text, in order."""
+    for block in _BLOCK.finditer(path.read_text(encoding='utf-8')):
+        yield block.group(2), textwrap.dedent(block.group(3))
+
+
+def commands(text: str) -> Iterator[str]:
+    """Yield the commands of a ``console`` block, without what they print."""
+    for command in _PROMPT.split(text)[1:]:
+        yield _joined(command.split('\n\n')[0])
 
 
 def _joined(text: str) -> str:

@@ -136,11 +136,13 @@ class ImageService(fixtures.Fixture):
         engine: str = 'serial',
         transport_url: str = 'fake://',
         connection: str | None = None,
+        namespace: str = 'image_service',
     ) -> None:
         super().__init__()
         self._engine = engine
         self._transport_url = transport_url
         self._connection = connection
+        self._namespace = namespace
 
     def _setUp(self) -> None:
         self.path = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -176,7 +178,7 @@ class ImageService(fixtures.Fixture):
                 [database]
                 {connection}
                 [remote]
-                namespace = image_service
+                namespace = {self._namespace}
                 [worker]
                 tasks = image.*
                 setup = image_service

@@ -13,12 +13,15 @@
 
 The README's first and third block run as they stand, except that the package
 is installed already and that the addresses are those of the test's servers.
-The commands of the other pages run one by one; a command that no rule below
-knows is a failure, so that nobody documents what nobody tries.
+The quick start of the user guide runs from its first line to its last, and
+what it says about a file is done to it. The commands of the other pages run
+one by one; a command that no rule below knows is a failure, so that nobody
+documents what nobody tries.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 import configparser
 import contextlib
 import json
@@ -26,6 +29,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,6 +45,7 @@ from tools import readme_command
 ROOT = documented.ROOT
 BIN = pathlib.Path(sys.executable).parent
 PATIENCE = 120
+GUIDE = ROOT / 'doc' / 'source' / 'user' / 'quickstart.rst'
 
 
 class _Shell(fixtures.Fixture):
@@ -56,11 +61,14 @@ class _Shell(fixtures.Fixture):
             key: value
             for key, value in os.environ.items()
             if not key.startswith(('OS_', 'TFS_', 'XDG_'))
+            and key != 'PYTHONDONTWRITEBYTECODE'
         }
         self.environment |= {
             'HOME': str(self.folder),
             'PATH': f'{BIN}{os.pathsep}{os.environ["PATH"]}',
             'OS_DEFAULT__STATE_PATH': str(self.folder / 'state'),
+            # Many short programs, which then compile things only once.
+            'PYTHONPYCACHEPREFIX': str(self.folder / 'cache'),
         }
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
@@ -137,6 +145,68 @@ class ReadmeTest(base.BaseTestCase):
         # program: its log is in the same terminal.
         self.assertIn('hello world', output)
         self.assertIn('goodbye world (hi said on', output)
+
+
+class GuideTest(base.BaseTestCase):
+    """The quick start of the user guide, as somebody types it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.shell = self.useFixture(_Shell())
+        self.conf = self.shell.folder / 'image-service.conf'
+        # Building leaves something behind beside the sources.
+        (self.shell.folder / 'examples').unlink()
+        shutil.copytree(
+            ROOT / 'examples' / 'image_service',
+            self.shell.folder / 'examples' / 'image_service',
+        )
+        site = self.shell.folder / 'site'
+        self.shell.environment['PYTHONPATH'] = str(site)
+        self.shell.environment['PATH'] = os.pathsep.join(
+            (str(site / 'bin'), self.shell.environment['PATH'])
+        )
+        self.addresses = {
+            'rabbit://guest:guest@127.0.0.1:5672/': self.useFixture(
+                servers.RabbitMQ()
+            ).url,
+            'postgresql+psycopg://postgres@127.0.0.1:5432/test': (
+                self.useFixture(servers.PostgreSQL()).url
+            ),
+        }
+
+    def _change_file(self, text: str) -> None:
+        for documented_one, real in self.addresses.items():
+            text = text.replace(documented_one, real)
+        conf = configparser.ConfigParser(interpolation=None)
+        conf.read(self.conf)
+        conf.read_string(text)
+        with open(self.conf, 'w', encoding='utf-8') as file:
+            conf.write(file)
+
+    def _command(self, text: str) -> str:
+        if text.startswith('pip install '):
+            # Beside the environment that runs this test, which has the rest.
+            text = f'{text} --quiet --no-deps --target site'
+        # It is shown for its error.
+        return f'! {text}' if '--checksum 0123' in text else text
+
+    def test_from_the_first_line_to_the_last(self) -> None:
+        said = ''
+        for language, text in documented.blocks(GUIDE):
+            if language == 'ini':
+                self._change_file(text)
+            elif language == 'console':
+                script = '\n'.join(
+                    map(self._command, documented.commands(text))
+                )
+                done = self.shell.run(f'set -e\n{script}')
+                self.assertEqual(0, done.returncode, done.stdout)
+                said += done.stdout
+        for name in ('cirros', 'parallel', 'on-a-worker'):
+            self.assertIn(f'name:     {name}\nstatus:   active\n', said)
+        self.assertRegex(said, 'image-service: The SHA-256 .* not 0123abcd')
+        self.assertIn('image-service 1.0.0  image_id, size, verified', said)
+        self.assertRegex(said, 'Worker .* serves 8 tasks')
 
 
 class PagesTest(base.BaseTestCase):
@@ -238,10 +308,15 @@ class PagesTest(base.BaseTestCase):
         ('eval "$(tools/find-servers)"', '_shell'),
     )
 
+    def _commands(self) -> Iterator[documented.Command]:
+        for command in documented.console_commands():
+            if command.path != GUIDE:
+                yield command
+
     def test_each_command_is_known(self) -> None:
         unknown = [
             str(command)
-            for command in documented.console_commands()
+            for command in self._commands()
             if not any(command.text.startswith(rule) for rule, _ in self.RULES)
         ]
         self.assertEqual([], unknown)
@@ -250,7 +325,7 @@ class PagesTest(base.BaseTestCase):
         texts = sorted(
             {
                 command.text
-                for command in documented.console_commands()
+                for command in self._commands()
                 if command.text.startswith(start)
             }
         )

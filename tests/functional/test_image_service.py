@@ -55,14 +55,15 @@ class KilledTest(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        url = 'fake://'
+        where = {}
         if self.remote:
-            url = self.useFixture(servers.RabbitMQ()).url
-        connection = None
+            broker = self.useFixture(servers.RabbitMQ())
+            where['transport_url'] = broker.url
+            where['namespace'] = broker.namespace
         if self.database is not None:
-            connection = self.useFixture(self.database()).url
+            where['connection'] = self.useFixture(self.database()).url
         self.service = self.useFixture(
-            image_service.ImageService(self.engine, url, connection)
+            image_service.ImageService(self.engine, **where)
         )
         self.image = self.service.image(MEGABYTE)
 
@@ -165,7 +166,9 @@ class UndoneTest(base.BaseTestCase):
     def test_on_a_worker(self):
         broker = self.useFixture(servers.RabbitMQ())
         service = self.useFixture(
-            image_service.ImageService('workers', broker.url)
+            image_service.ImageService(
+                'workers', broker.url, namespace=broker.namespace
+            )
         )
         worker = service.start(image_service.WORKER, preexec_fn=_limit_files)
         line = self._failing(

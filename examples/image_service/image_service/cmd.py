@@ -70,7 +70,6 @@ def complain(error: BaseException) -> int:
     return 1
 
 
-# begin-load
 def load(conf: cfg.ConfigOpts, argv: Sequence[str]) -> None:
     """Read the configuration: this service's options and the library's."""
     log.register_options(conf)
@@ -82,7 +81,6 @@ def load(conf: cfg.ConfigOpts, argv: Sequence[str]) -> None:
     taskflow_service.conf.validate(conf)
     log.setup(conf, 'image_service')
     store.set_up(conf)
-    # end-load
 
 
 def add_commands(parsers: typing.Any) -> None:
@@ -100,7 +98,6 @@ def add_commands(parsers: typing.Any) -> None:
     parsers.add_parser('resume', help='finish what killed programs have left')
 
 
-# begin-import
 def import_image(conf: cfg.ConfigOpts) -> None:
     """Import an image; Ctrl-C undoes what was done of it."""
     source = conf.command.file.absolute()
@@ -123,10 +120,8 @@ def import_image(conf: cfg.ConfigOpts) -> None:
             engine.cancel(reason='interrupted')
             future.result()
     show(engine.storage.fetch('image_id'))
-    # end-import
 
 
-# begin-resume
 def resume(conf: cfg.ConfigOpts) -> int:
     """Finish all imports whose program is gone; fail if one of them does."""
     backend = backends.from_conf(conf)
@@ -150,7 +145,6 @@ def resume(conf: cfg.ConfigOpts) -> int:
             ended(future, running[future])
             for future in futures.as_completed(running)
         )
-    # end-resume
 
 
 def ended(future: futures.Future[None], engine: engines.Engine) -> int:

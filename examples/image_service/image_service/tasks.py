@@ -27,7 +27,6 @@ from image_service import store
 from image_service import streams
 
 
-# begin-reserve
 class Reserve(task.Task):
     """Make the image known, and room to work in."""
 
@@ -45,7 +44,6 @@ class Reserve(task.Task):
         store.current().fail(
             task.current().token, '; '.join(reasons) or 'cancelled'
         )
-        # end-reserve
 
 
 class Stage(task.Task):
@@ -85,7 +83,6 @@ class Verify(task.Task):
         return found.hexdigest()
 
 
-# begin-convert
 class Convert(task.Task):
     """Make of the copy what the store keeps: gzip."""
 
@@ -115,10 +112,8 @@ class Convert(task.Task):
     def revert(self, image_id: str) -> None:
         work = store.current().work(image_id)
         (work / 'image.gz').unlink(missing_ok=True)
-        # end-convert
 
 
-# begin-activate
 class Activate(task.Task):
     """Put the image in its place; from now on it can be used."""
 
@@ -135,4 +130,3 @@ class Activate(task.Task):
     ) -> task.Done | task.Probe:
         image = store.current().get(image_id)
         return task.Done() if image.status == store.ACTIVE else task.NOT_DONE
-        # end-activate

@@ -27,7 +27,6 @@ from image_service import flows
 from image_service import store
 
 
-# begin-test
 class ImportTest(base.BaseTestCase):
     def setUp(self):
         super().setUp()
@@ -58,4 +57,3 @@ class ImportTest(base.BaseTestCase):
         (image,) = store.current().list()
         self.assertEqual('error', image.status)
         self.assertFalse(store.current().content(image.id).exists())
-        # end-test
