@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from taskflow_service import states
 from taskflow_service.decisions import events
 from taskflow_service.decisions import resolution
@@ -23,12 +25,15 @@ from taskflow_service.plan import plan as plan_mod
 Run = run_mod.Run
 
 
-def begin(run: Run, fresh: bool = False) -> list[int]:
+def begin(
+    run: Run, fresh: bool = False, delayed: Container[int] = ()
+) -> list[int]:
     """Make ready what comes first, or next where the run had stopped.
 
-    ``fresh`` says that every atom is PENDING. Returns the atoms that were
-    RUNNING or REVERTING: they are queued for a new request of the same
-    attempt, unless the caller attaches to the one that they have.
+    ``fresh`` says that every atom is PENDING; ``delayed`` are atoms whose
+    failed revert is to be tried again later, by the caller. Returns the atoms
+    that were RUNNING or REVERTING: they are queued for a new request of the
+    same attempt, unless the caller attaches to the one that they have.
     """
     if fresh:
         run.enter([run.plan.root])
@@ -47,7 +52,7 @@ def begin(run: Run, fresh: bool = False) -> list[int]:
     for node in list(run.plan.atoms()):
         if run.state[node] == states.FAILURE:
             _resolve_again(run, node)
-        elif run.state[node] == states.REVERT_FAILURE:
+        elif run.state[node] == states.REVERT_FAILURE and node not in delayed:
             run.again.add(node)
             run.offer_revert(node)
     return interrupted

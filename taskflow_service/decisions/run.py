@@ -85,12 +85,17 @@ class Run:
         #: The node after which nothing comes.
         self.last = len(plan) - 1
         self.size = len(plan)
-        #: How many atoms have completed something in this run.
-        self.wave = 0
         self.state = state
         self.intention = intention
         self.defer_reverts = defer_reverts
         self.never_resolve = never_resolve
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was worked out; begin again from the states."""
+        plan = self.plan
+        #: How many atoms have completed something in this run.
+        self.wave = 0
         self.remaining = [len(nodes) for nodes in plan.predecessors]
         #: Successors that are not yet reverted, once something reverts.
         self.undo: list[int] = []

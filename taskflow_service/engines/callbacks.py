@@ -95,7 +95,13 @@ class Controllers:
 
     def not_before(self, node: int) -> clock_mod.Monotonic | None:
         """When the next try may begin; None for at once."""
-        return self._not_before.get(node)
+        due = self._not_before.get(node)
+        if due is None and node in self.record.not_before:
+            # From a run before this one, by the wall clock.
+            left = self.record.not_before[node] - self.clock.now()
+            due = clock_mod.Monotonic(self.clock.monotonic() + left)
+            self._not_before[node] = due
+        return due
 
     def forget(self, node: int) -> None:
         """Have the time of a retry that is reset begin anew."""
@@ -144,6 +150,10 @@ class Controllers:
             elapsed=now - self._began.setdefault(node, now),
             delay=delay,
         )
-        if decision == retry_mod.Decision.RETRY and delay:
+        # Who is asked once more, because the process before this one ended,
+        # waits no longer for that.
+        resumed = node in record.not_before and node not in self._not_before
+        if decision == retry_mod.Decision.RETRY and delay and not resumed:
             self._not_before[node] = clock_mod.Monotonic(now + delay)
+            record.wait_until(node, self.clock.now() + delay)
         return decision

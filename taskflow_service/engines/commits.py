@@ -14,13 +14,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
+import contextlib
+import functools
 import logging
 import typing
 
 from taskflow_service import clock as clock_mod
 from taskflow_service import exceptions
 from taskflow_service.persistence import base as persistence_base
+from taskflow_service.persistence import models
 from taskflow_service.persistence import unit
 from taskflow_service.storage import ledger as ledger_mod
 from taskflow_service.storage import record as record_mod
@@ -33,6 +37,9 @@ FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 
 
+_Result = typing.TypeVar('_Result')
+
+
 class Staged(typing.Protocol):
     """A flow that staged something in this turn."""
 
@@ -43,23 +50,41 @@ class Staged(typing.Protocol):
     error: BaseException | None
 
 
-class Commits:
-    """The writers of one loop, one for each backend of its flows."""
+class Written(typing.NamedTuple):
+    """What became of the flows of a turn: those that are not named, landed.
 
-    def __init__(self, clock: clock_mod.Clock) -> None:
+    ``failed`` are not to go on: taken over by another process, or refused by
+    the server. ``poison`` says of which atoms of those, by name, the values
+    were not taken.
+    """
+
+    failed: dict[Staged, Exception]
+    poison: dict[Staged, unit.Poison]
+
+
+class Commits:
+    """The writers of one loop, one for each backend of its flows.
+
+    :param outage: told when a logbook goes away, and when it is back
+    :ivar away: for how many seconds, all in all, one was away
+    """
+
+    def __init__(
+        self, clock: clock_mod.Clock, outage: Callable[[bool], None]
+    ) -> None:
         self._clock = clock
+        self._outage = outage
         self._writers: dict[int, persistence_base.Writer] = {}
+        self.away = 0.0
         #: Set to give up waiting for a database that is away.
         self.stopping = clock.event()
 
-    def write(self, drives: Iterable[Staged]) -> dict[Staged, Exception]:
+    def write(self, drives: Iterable[Staged]) -> Written:
         """Write what these flows staged; blocks, through outages too.
 
-        Returns the flows that are not to go on: taken over by another
-        process, or refused by the server. Raises ``StorageOutage`` only if
-        told to stop.
+        Raises ``StorageOutage`` only if told to stop.
         """
-        failed: dict[Staged, Exception] = {}
+        written = Written({}, {})
         groups: dict[int, list[tuple[Staged, unit.FlowChange]]] = {}
         for drive in drives:
             if not drive.record.tracks or drive.error is not None:
@@ -67,20 +92,22 @@ class Commits:
             try:
                 change = drive.ledger.change(release=drive.finished)
             except exceptions.StorageFailure as error:
-                failed[drive] = error
+                written.failed[drive] = error
+                if isinstance(error, exceptions.ValueNotStorable):
+                    written.poison[drive] = {error.task or '': error}
                 continue
             if change is not None:
                 key = id(drive.ledger.backend)
                 groups.setdefault(key, []).append((drive, change))
         for key, staged in groups.items():
-            self._commit(key, staged, failed)
-        return failed
+            self._commit(key, staged, written)
+        return written
 
     def _commit(
         self,
         key: int,
         staged: list[tuple[Staged, unit.FlowChange]],
-        failed: dict[Staged, Exception],
+        written: Written,
     ) -> None:
         # In the order of their ids, so that two units cannot deadlock.
         staged.sort(key=lambda pair: pair[1].flow_uuid)
@@ -90,41 +117,63 @@ class Commits:
                 persistence_base.Backend, staged[0][0].ledger.backend
             )
             writer = self._writers[key] = backend.open_writer()
-        committed = self._through_outages(
-            writer, [change for _drive, change in staged]
+        commit = functools.partial(
+            writer.commit, [change for _drive, change in staged]
         )
+        committed = self._through_outages(commit, len(staged))
         for drive, change in staged:
             uuid = change.flow_uuid
             if uuid in committed.lost:
-                failed[drive] = persistence_base.ownership_lost(uuid)
+                written.failed[drive] = persistence_base.ownership_lost(uuid)
             elif uuid in committed.refused:
-                failed[drive] = committed.refused[uuid]
+                written.failed[drive] = committed.refused[uuid]
+                written.poison[drive] = committed.poison.get(uuid, {})
             else:
                 drive.ledger.landed(change)
 
+    def read(self, drive: Staged) -> models.FlowDetail:
+        """Read what the logbook holds of a flow; blocks as ``write`` does."""
+        backend = typing.cast(persistence_base.Backend, drive.ledger.backend)
+
+        def look() -> models.FlowDetail:
+            with contextlib.closing(backend.get_connection()) as connection:
+                return connection.get_flow_details(drive.flow_uuid)
+
+        return self._through_outages(look, 1)
+
     def _through_outages(
-        self, writer: persistence_base.Writer, changes: list[unit.FlowChange]
-    ) -> unit.Committed:
+        self, call: Callable[[], _Result], flows: int
+    ) -> _Result:
+        began = self._clock.monotonic()
+        try:
+            return call()
+        except exceptions.StorageOutage as error:
+            LOG.warning(
+                'The logbook cannot be reached; %d flows wait until it can: '
+                '%s',
+                flows,
+                error,
+            )
+        self._outage(True)
+        try:
+            result = self._wait_for(call)
+        finally:
+            self.away += self._clock.monotonic() - began
+            self._outage(False)
+        LOG.warning('The logbook can be reached again')
+        return result
+
+    def _wait_for(self, call: Callable[[], _Result]) -> _Result:
         pause = FIRST_PAUSE
         while True:
+            deadline = clock_mod.Monotonic(self._clock.monotonic() + pause)
+            stopping = self._clock.wait(self.stopping, deadline)
             try:
-                committed = writer.commit(changes)
-            except exceptions.StorageOutage as error:
-                if pause == FIRST_PAUSE:
-                    LOG.warning(
-                        'The logbook cannot be written; %d flows wait until '
-                        'it can: %s',
-                        len(changes),
-                        error,
-                    )
-                deadline = clock_mod.Monotonic(self._clock.monotonic() + pause)
-                if self._clock.wait(self.stopping, deadline):
+                return call()
+            except exceptions.StorageOutage:
+                if stopping:
                     raise
-                pause = min(2 * pause, LONGEST_PAUSE)
-            else:
-                if pause != FIRST_PAUSE:
-                    LOG.warning('The logbook can be written again')
-                return committed
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -18,6 +18,7 @@ import collections
 import typing
 
 from taskflow_service import clock as clock_mod
+from taskflow_service.executors import base as executors_base
 
 
 class Inbox:
@@ -27,19 +28,23 @@ class Inbox:
     the taking thread itself puts.
     """
 
-    __slots__ = ('_clock', '_event', '_items', '_waiting')
+    __slots__ = ('_clock', '_event', '_items', '_waiting', 'dated')
 
     def __init__(self, clock: clock_mod.Clock) -> None:
         self._clock = clock
         self._items: collections.deque[typing.Any] = collections.deque()
         self._event = clock.event()
         self._waiting = False
+        #: Whether outcomes are to bear the time at which they came.
+        self.dated = False
 
     def __len__(self) -> int:
         return len(self._items)
 
     def put(self, item: typing.Any) -> None:
         """Add an item. Thread-safe."""
+        if self.dated and type(item) is executors_base.Outcome:
+            item = item._replace(received=self._clock.monotonic())
         # Appended before the look at _waiting, which wait() sets before its
         # own look at the items: one of the two sees the other.
         self._items.append(item)

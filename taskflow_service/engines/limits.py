@@ -15,11 +15,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set
 import functools
 import typing
 
 from taskflow_service import clock as clock_mod
 from taskflow_service import exceptions
+from taskflow_service import states
 from taskflow_service import task as task_mod
 from taskflow_service.decisions import run as run_mod
 from taskflow_service.engines import base
@@ -28,6 +30,7 @@ from taskflow_service.engines import timers as timers_mod
 from taskflow_service.executors import base as executors_base
 from taskflow_service.plan import plan as plan_mod
 from taskflow_service.storage import ledger as ledger_mod
+from taskflow_service.storage import record as record_mod
 from taskflow_service.types import failure as ft
 
 Monotonic = clock_mod.Monotonic
@@ -49,7 +52,11 @@ class Driven(typing.Protocol):
     requests: dict[int, Request]
     plan: plan_mod.Plan
     run: run_mod.Run
+    record: record_mod.Record
     controllers: callbacks.Controllers
+
+    @property
+    def away(self) -> float: ...
 
     @property
     def engine(self) -> base.Engine: ...
@@ -67,7 +74,7 @@ class Limits:
         #: Atoms that go on by themselves after a delay, if still wanted.
         self._waiting: set[int] = set()
         self._tries: dict[int, tuple[int, Monotonic]] = {}
-        self._heard: dict[int, Monotonic] = {}
+        self._heard: dict[int, float] = {}
 
     @property
     def waits(self) -> bool:
@@ -80,6 +87,15 @@ class Limits:
     def _now(self) -> Monotonic:
         return self.drive.clock.monotonic()
 
+    @property
+    def _awake(self) -> float:
+        """The time by which silence is judged.
+
+        It stands still while the logbook is away: what was said meanwhile
+        could not be heard.
+        """
+        return self._now - self.drive.away
+
     def _at(self, seconds: float, call: Callable[[], object]) -> None:
         self.drive.timers.at(Monotonic(self._now + seconds), call)
 
@@ -91,7 +107,8 @@ class Limits:
 
         def go_on() -> None:
             self._waiting.discard(node)
-            call()
+            if self.drive.run.goes_on_later(node):
+                call()
 
         self.drive.timers.at(due, go_on)
 
@@ -135,7 +152,7 @@ class Limits:
                 functools.partial(self._overrun, request, error),
             )
         if task.heartbeat_timeout is not None:
-            self._heard[request.node] = self._now
+            self._heard[request.node] = self._awake
             self._at(
                 task.heartbeat_timeout,
                 functools.partial(self._listen, request),
@@ -153,13 +170,13 @@ class Limits:
     def alive(self, request: Request) -> None:
         """Take note of a sign of life."""
         if request.task.heartbeat_timeout is not None:
-            self._heard[request.node] = self._now
+            self._heard[request.node] = self._awake
 
     def _listen(self, request: Request) -> None:
         if not self._current(request):
             return
         allowed = typing.cast(float, request.task.heartbeat_timeout)
-        silent = self._now - self._heard[request.node]
+        silent = self._awake - self._heard[request.node]
         if silent < allowed:
             self._at(
                 allowed - silent, functools.partial(self._listen, request)
@@ -209,10 +226,29 @@ class Limits:
         delay = backoff.delay_for(tries, self.drive.controllers.rng)
         if not backoff.allows(self._now - began, delay):
             return False
+        self.drive.record.wait_until(
+            node, self.drive.engine.clock.now() + delay
+        )
+        self._revert_at(node, Monotonic(self._now + delay))
+        return True
 
+    def _revert_at(self, node: int, due: Monotonic) -> None:
         def again() -> None:
             self.drive.run.again.add(node)
             self.drive.run.offer_revert(node)
 
-        self.wait(node, Monotonic(self._now + delay), again)
-        return True
+        self.wait(node, due, again)
+
+    def delayed(self) -> Set[int]:
+        """Wait for what is stored to be reverted again at a later time.
+
+        Returns those atoms.
+        """
+        record, now = self.drive.record, self.drive.engine.clock.now()
+        found = set()
+        for node, when in record.not_before.items():
+            if record.states[node] == states.REVERT_FAILURE and when > now:
+                found.add(node)
+                if node not in self._waiting:
+                    self._revert_at(node, Monotonic(self._now + when - now))
+        return found

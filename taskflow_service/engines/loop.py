@@ -35,6 +35,7 @@ from taskflow_service.engines import submissions
 from taskflow_service.engines import timers as timers_mod
 from taskflow_service.engines import turn as turn_mod
 from taskflow_service.executors import base as executors_base
+from taskflow_service.persistence import unit
 
 if typing.TYPE_CHECKING:
     from oslo_config import cfg
@@ -64,9 +65,20 @@ class Turns:
         self.drives: dict[str, Drive] = {}
         self.executors: dict[int, executors_base.Executor] = {}
         self.alarms = timers_mod.Timers()
-        self.commits = commits_mod.Commits(self.clock)
+        self.commits = commits_mod.Commits(self.clock, self._outage)
         #: The thread that commits turns.
         self.thread = threading.get_ident()
+
+    @property
+    def away(self) -> float:
+        """For how many seconds, all in all, a logbook was away."""
+        return self.commits.away
+
+    def _outage(self, away: bool) -> None:
+        """Have what comes meanwhile bear its time, and deadlines wait."""
+        self.inbox.dated = away
+        for executor in self.executors.values():
+            executor.outage(away)
 
     def adopt(self, drive: Drive) -> None:
         """Take a flow in; its executor delivers to the inbox."""
@@ -125,13 +137,13 @@ class Turns:
 
         Returns the flows that have ended, or cannot go on.
         """
-        failed = self.commits.write(started)
+        written = self.commits.write(started)
         ended = []
         for drive, requests in started.items():
-            error = failed.get(drive) or drive.error
+            error = written.failed.get(drive) or drive.error
             if error is None:
                 self._go_on(drive, requests)
-            else:
+            elif not self._back(drive, requests, written.poison.get(drive)):
                 # Nothing of its turn was written: what ended elsewhere is
                 # not acknowledged, so that the next owner can ask for it.
                 drive.executor.release(requests)
@@ -141,10 +153,39 @@ class Turns:
                 self.drives.pop(drive.flow_uuid, None)
         return ended
 
+    def _back(
+        self,
+        drive: Drive,
+        placed: list[Request],
+        poison: unit.Poison | None,
+    ) -> bool:
+        """Have a flow take its turn again without values that are refused.
+
+        False if it cannot.
+        """
+        if not poison or drive.error is not None:
+            return False
+        try:
+            again = drive.rollback.answer(
+                poison, placed, lambda: self.commits.read(drive)
+            )
+        except exceptions.StorageOutage:
+            raise
+        except exceptions.TaskFlowException as error:
+            drive.drop(error)
+            return False
+        if again is None:
+            return False
+        for outcome in again:
+            self.inbox.put(outcome)
+        self.poke(drive)
+        return True
+
     @staticmethod
     def _go_on(drive: Drive, requests: list[Request]) -> None:
         """Do what had to wait for the commit; a failure is its flow's."""
         try:
+            drive.rollback.committed()
             drive.wishes.committed()
             if drive.recorded:
                 drive.executor.recorded(drive.recorded)
@@ -436,11 +477,15 @@ class Loop(Turns):
         :param hand_over: do not wait for flows to end that another process
             can go on with: start nothing more of them, let end what runs in
             this process, and release them. What runs on workers runs on.
-            Their futures raise ``FlowHandedOver``.
+            Their futures raise ``FlowHandedOver``. A logbook that is away is
+            not waited for: the futures of its flows raise ``StorageOutage``,
+            and whoever comes next finds them as they stand there.
         """
         with self._gate:
             self._closing = True
             self._handing_over = self._handing_over or hand_over
+        if hand_over:
+            self.commits.stopping.set()
         self.inbox.put(_HAND_OVER if hand_over else None)
         if wait:
             self._thread.join()

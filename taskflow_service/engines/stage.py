@@ -58,6 +58,8 @@ class Stage:
         self.fatal: list[ft.Failure] = []
         self.discarded = 0
         self.reconsider = False
+        #: Retries whose values the database has refused.
+        self.refused: dict[int, ft.Failure] = {}
 
     def start(self, node: int, reverting: bool) -> None:
         """Stage and tell that an atom is RUNNING or REVERTING."""
@@ -137,10 +139,16 @@ class Stage:
             self.controllers.forget(node)
             self.teller.atom_state(node, states.PENDING, old=before[node])
 
+    def _raise_refusal(self, node: int) -> None:
+        refusal = self.refused.pop(node, None)
+        if refusal is not None:
+            refusal.reraise()
+
     def execute_retry(self, node: int) -> None:
         """Begin a try of a retry controller."""
         self.start(node, False)
         try:
+            self._raise_refusal(node)
             value = self.controllers.execute(node)
         except Exception:
             self.failed(node, ft.Failure())
@@ -151,6 +159,7 @@ class Stage:
         """Have a retry controller revert."""
         self.start(node, True)
         try:
+            self._raise_refusal(node)
             failures = self._storage.get_execute_failures()
             value = self.controllers.revert(node, failures)
         except Exception:

@@ -43,6 +43,7 @@ from taskflow_service.engines import callbacks
 from taskflow_service.engines import limits as limits_mod
 from taskflow_service.engines import losses as losses_mod
 from taskflow_service.engines import offer as offer_mod
+from taskflow_service.engines import rollback as rollback_mod
 from taskflow_service.engines import stage as stage_mod
 from taskflow_service.engines import teller as teller_mod
 from taskflow_service.engines import timers as timers_mod
@@ -67,6 +68,10 @@ class Keeper(typing.Protocol):
     clock: clock_mod.Clock
     #: The thread that commits turns.
     thread: int
+
+    @property
+    def away(self) -> float:
+        """For how many seconds, all in all, the logbook was away."""
 
     def poke(self, drive: Drive) -> None:
         """Have a flow take its turn though nothing of it ended."""
@@ -98,6 +103,8 @@ class Drive:
     handing_over = False
     #: The flow's run is over here, and not for good.
     handed_over = False
+    #: Whether a flow that is cancelled reverts what was done.
+    _reverts = True
 
     def __init__(
         self,
@@ -147,12 +154,18 @@ class Drive:
         self.finished = False
         #: Why the flow cannot go on here: nothing of it is written any more.
         self.error: BaseException | None = None
+        self.rollback = rollback_mod.Rollback(self)
         self.wishes = wishes_mod.Wishes(self.poke, lambda: self.finished)
 
     @property
     def calls_user_code(self) -> bool:
         """Whether a turn may call anything but tasks."""
         return self.has_user_code or self.teller.heard
+
+    @property
+    def away(self) -> float:
+        """For how many seconds, all in all, the logbook was away."""
+        return self._loop.away
 
     def poke(self) -> None:
         """Have the loop give this flow a turn. Thread-safe."""
@@ -166,7 +179,7 @@ class Drive:
         self.teller.listen()
         self.teller.flow_state(states.RUNNING)
         fresh = self.record.untouched
-        interrupted = resumption.begin(self.run, fresh)
+        interrupted = resumption.begin(self.run, fresh, self.limits.delayed())
         self.executor.know(self, self.engine.logbook)
         if interrupted and self.executor.remote:
             self._attach(interrupted)
@@ -214,15 +227,19 @@ class Drive:
         """Stage what ended, tell the listeners, decide what follows."""
         self.storage.turn_thread = threading.get_ident()
         self.teller.listen()
-        if self.timers:
-            self.timers.ring(self.clock.monotonic())
         self._do_what_is_asked()
-        for request, end, value, _started, _finished in outcomes:
+        for outcome in outcomes:
+            request, end, value, _started, _finished, received = outcome
+            if received is not None:
+                # What was due before it came is judged before it is taken.
+                self.timers.ring(received)
             node = request.node
             if self.requests.get(node) is not request:
                 if end is None and value[0] == executors_base.COUNTED:
+                    self._taken(outcome)
                     self.losses.counted(node)
                 continue
+            self._taken(outcome)
             if end is None:
                 self._progressed(request, *value)
                 continue
@@ -232,7 +249,13 @@ class Drive:
             if request.timed_out is not None and end is End.CANCELLED:
                 value = request.timed_out
             self._ended(request, end, value)
+        if self.timers:
+            self.timers.ring(self.clock.monotonic())
         self._decide()
+
+    def _taken(self, outcome: executors_base.Outcome) -> None:
+        if self.record.tracks:
+            self.rollback.taken.append(outcome)
 
     def _do_what_is_asked(self) -> None:
         self.wishes.grant()
@@ -468,6 +491,7 @@ class Drive:
     def _end(self) -> None:
         """Give the flow the state in which it ends, and tell of it."""
         run = self.run
+        self.rollback.suspends = self.suspending
         waits = run.has_work() or self.limits.waits
         if (
             self.handing_over
@@ -533,16 +557,24 @@ class Drive:
         if self.cancelled is not None:
             return
         self.cancelled = ft.Failure.from_exception(error)
+        self._reverts = revert
         self.stage.reconsider = True
         self.limits.cancel_all(str(error))
-        if revert:
+        self.stop()
+        self._touch_moved()
+
+    def stop(self) -> None:
+        """Have nothing more started than what reverts a cancelled flow."""
+        if self.cancelled is None:
+            return
+        if self._reverts:
             resolution.cancel(self.run)
         else:
             self.run.aborted = True
-        self._touch_moved()
 
     def give_up(self, request: Request, failure: ft.Failure) -> None:
         """End a request whose task does not stop; its outcome is late."""
         if self.requests.get(request.node) is request:
+            self._taken(executors_base.Outcome(request, End.FAILED, failure))
             del self.requests[request.node]
             self._failed(request, failure)

@@ -26,6 +26,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 import typing
 
+from taskflow_service import clock as clock_mod
 from taskflow_service.protocol import messages
 
 if typing.TYPE_CHECKING:
@@ -80,7 +81,6 @@ class Request:
         'incarnation',
         'start_by',
         'finish_by',
-        'not_before',
         'reason',
         'timed_out',
         'private',
@@ -110,7 +110,6 @@ class Request:
         self.incarnation: str | None = None
         self.start_by: float | None = None
         self.finish_by: float | None = None
-        self.not_before: float | None = None
         self.reason: str | None = None
         #: The loop's: why it cancelled the request, if it did.
         self.timed_out: typing.Any = None
@@ -138,6 +137,8 @@ class Outcome(typing.NamedTuple):
     #: Wall-clock times as the executor saw them, None if it did not look.
     started_at: float | None = None
     finished_at: float | None = None
+    #: The loop's: when it came, if it had to wait for the logbook.
+    received: clock_mod.Monotonic | None = None
 
 
 #: A progress event of ours: the worker of a request that was closed as
@@ -250,6 +251,12 @@ class Executor(abc.ABC):
         """
         for request in requests:
             self.cancel(request, 'its flow is not run here any more')
+
+    def outage(self, away: bool) -> None:
+        """Take note that the logbook is away, or back.
+
+        Start deadlines are moved by the time that it is away.
+        """
 
     def idle(self) -> None:
         """Do one turn of upkeep; called before the loop waits."""

@@ -80,6 +80,8 @@ class Hub(control.Control):
         self._unserved: dict[str, float] = {}
         #: Those that have work here, and since when nothing can be sent.
         self.clients: weakref.WeakSet[Client] = weakref.WeakSet()
+        #: Those whose logbook is away.
+        self._waiting: weakref.WeakSet[Client] = weakref.WeakSet()
         self._leaving = False
         self._cut_off: clock_mod.Boottime | None = None
         self.evidence = evidence_mod.Evidence(self.recorded, self._fetch)
@@ -139,6 +141,15 @@ class Hub(control.Control):
         """Let go of what another process owns now."""
         with self.lock:
             self.machine.forget(works, request_uuids)
+
+    def outage(self, client: Client, away: bool) -> None:
+        """Take note that a client's logbook is away, or back."""
+        with self.lock:
+            if away:
+                self._waiting.add(client)
+            else:
+                self._waiting.discard(client)
+            self.machine.outage = bool(self._waiting)
 
     def reason(self, work: records.Work) -> str:
         """Say in one line why work has no place."""

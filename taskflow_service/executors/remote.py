@@ -195,6 +195,10 @@ class RemoteExecutor(base.Executor):
         else:
             self._local.cancel(request, reason)
 
+    def outage(self, away: bool) -> None:
+        """Have no start deadline run while a logbook is away."""
+        self._hub.outage(self, away)
+
     def close(self) -> None:
         """Let the workers forget what is recorded; wait for nobody."""
         with self._hub.lock:

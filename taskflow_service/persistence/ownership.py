@@ -339,7 +339,7 @@ class Ownership:
         self.forget([claim.flow_uuid])
         try:
             self._registry.release(claim.flow_uuid, claim.epoch, self.owner)
-        except exceptions.StorageFailure as error:
+        except exceptions.TaskFlowException as error:
             LOG.warning(
                 'Flow %s could not be released: %s', claim.flow_uuid, error
             )
@@ -453,5 +453,5 @@ class Ownership:
             thread.join()
         try:
             self._registry.retire(self.owner)
-        except exceptions.StorageFailure as error:
+        except exceptions.TaskFlowException as error:
             LOG.debug('The row of owner %s stays: %s', self.owner, error)

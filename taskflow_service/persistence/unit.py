@@ -25,6 +25,8 @@ from collections.abc import Mapping
 import dataclasses
 import typing
 
+from taskflow_service import exceptions
+
 #: The columns of an atom's row, in the order of the tuples in
 #: :attr:`FlowChange.atoms`. Times are wall-clock seconds (UTC, float).
 #: ``results``, ``failure``, ``revert_results``, ``revert_failure`` and
@@ -59,6 +61,9 @@ ATOM_COLUMNS = (
 #: The columns of a try's row: one per round of a retry controller, never
 #: rewritten but for the failures that end it.
 TRY_COLUMNS = ('atom_uuid', 'number', 'value', 'failures')
+
+#: The atoms whose rows a server does not take, by name, and why.
+Poison = Mapping[str, exceptions.ValueNotStorable]
 
 AtomRow = tuple[typing.Any, ...]
 TryRow = tuple[typing.Any, ...]
@@ -98,11 +103,13 @@ class Committed:
     ``lost`` are the flows whose row carries another epoch: nothing of them
     was written. ``refused`` maps a flow whose change the server refuses for
     a reason of its own (a poison value) to that error; it was not written
-    either. All other flows were written.
+    either. ``poison`` says, of such a flow, which of its atoms' rows the
+    server does not take, by name, and why. All other flows were written.
     """
 
     lost: frozenset[str] = frozenset()
     refused: Mapping[str, Exception] = dataclasses.field(default_factory=dict)
+    poison: Mapping[str, Poison] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(slots=True, frozen=True)

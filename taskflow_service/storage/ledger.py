@@ -25,6 +25,7 @@ import typing
 from taskflow_service import exceptions
 from taskflow_service import states
 from taskflow_service.persistence import base
+from taskflow_service.persistence import models
 from taskflow_service.persistence import unit
 from taskflow_service.storage import record as record_mod
 
@@ -42,8 +43,8 @@ class Ledger:
         self.epoch = 0
         self.turn = 0
         self.deadline: float | None = None
-        self.next_action_at: float | None = None
         self._used = 0
+        self._staged: _Staged | None = None
 
     def stand(self, epoch: int, turn: int) -> None:
         """Say what the flow's row holds now."""
@@ -79,6 +80,7 @@ class Ledger:
         self, staged: _Staged, pack: record_mod.Pack, release: bool
     ) -> unit.FlowChange:
         record = self.record
+        ended = record.state in _ENDED
         change = unit.FlowChange(
             flow_uuid=record.flow_uuid,
             epoch=self.epoch,
@@ -87,12 +89,12 @@ class Ledger:
             state=record.state,
             meta=pack(record.meta) if staged.changed else None,
             deadline=self.deadline,
-            next_action_at=self.next_action_at,
-            ended_at=time.time() if record.state in _ENDED else None,
+            next_action_at=None if ended else self._next_action_at(),
+            ended_at=time.time() if ended else None,
             release=release,
         )
         nodes = sorted(staged.dirty)
-        change.atoms = [record.row(node, pack) for node in nodes]
+        change.atoms = [self._row(node, pack) for node in nodes]
         if staged.injector_changed:
             change.atoms.append(record.injector_row(pack))
         change.forget_tries = [record.uuid(node) for node in staged.forgotten]
@@ -101,9 +103,30 @@ class Ledger:
                 change.tries.extend(record.new_tries(node, pack))
         return change
 
+    def _next_action_at(self) -> float | None:
+        waits = self.record.not_before
+        return min(waits.values()) if waits else None
+
+    def _row(self, node: int, pack: record_mod.Pack) -> unit.AtomRow:
+        try:
+            return self.record.row(node, pack)
+        except exceptions.ValueNotStorable as error:
+            name = self.record.atoms[node].name
+            raise error.of(name, 'what is stored of it') from error
+
     def landed(self, change: unit.FlowChange) -> None:
         """Take note that a change is committed."""
         self.turn = change.new_turn
+
+    def roll_back(self, detail: models.FlowDetail) -> None:
+        """Go back to the last commit, of which ``detail`` was just read.
+
+        What the flow itself had to write is still to be written.
+        """
+        self.record.roll_back(detail)
+        if self._staged is not None:
+            self.record.changed |= self._staged.changed
+            self.record.injector_changed |= self._staged.injector_changed
 
     def save(self) -> None:
         """Commit what is unwritten, outside of a turn; blocks.
@@ -117,7 +140,7 @@ class Ledger:
         try:
             landed = self._write(change)
         finally:
-            if not landed:
+            if not landed and self._staged is not None:
                 self._staged.put_back(self.record)
 
     def _write(self, change: unit.FlowChange) -> bool:

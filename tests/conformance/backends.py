@@ -35,6 +35,7 @@ from taskflow_service.persistence import queries
 from taskflow_service.persistence import rows
 from taskflow_service.persistence import unit
 from taskflow_service.types import failure
+from tests.conformance import delays
 
 
 class Color(enum.Enum):
@@ -82,7 +83,7 @@ def atom(
     return rows.atom_row(flow_uuid, detail, pack)
 
 
-class BackendSuite:
+class BackendSuite(delays.DelaySuite):
     """The cases."""
 
     def make_backend(self) -> base.Backend:

@@ -71,6 +71,11 @@ def _part(committed: unit.Committed, changes: _Unit) -> unit.Committed:
             for uuid, error in committed.refused.items()
             if uuid in uuids
         },
+        {
+            uuid: atoms
+            for uuid, atoms in committed.poison.items()
+            if uuid in uuids
+        },
     )
 
 

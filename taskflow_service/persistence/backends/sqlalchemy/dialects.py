@@ -281,6 +281,10 @@ def root(error: BaseException) -> BaseException:
 def one_line(error: BaseException) -> str:
     """Put an error's own words on one line, without the statement."""
     last = root(error)
+    # What PostgreSQL says besides shows the values of the row.
+    primary = getattr(getattr(last, 'diag', None), 'message_primary', None)
+    if primary:
+        return ' '.join(primary.split())
     words = last.args[-1] if last.args else last
     return ' '.join(str(words or type(last).__name__).split())
 

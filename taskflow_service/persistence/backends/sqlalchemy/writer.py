@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from collections.abc import Set
 import contextlib
@@ -36,21 +37,18 @@ from taskflow_service import exceptions
 from taskflow_service.persistence import leases
 from taskflow_service.persistence import unit
 from taskflow_service.persistence.backends.sqlalchemy import dialects
+from taskflow_service.persistence.backends.sqlalchemy import poison
 from taskflow_service.persistence.backends.sqlalchemy import statements
 
 LOG = logging.getLogger(__name__)
 
-#: How often a unit is done again after it was rolled back for another's sake.
-_CONFLICTS = 10
-
-#: How often a unit fails before it is the unit's fault. A connection may be
-#: lost for other reasons, and yet some servers answer a statement that is too
-#: long for them by no more than that.
-_FAILURES = {dialects.Meaning.REFUSED: 2, dialects.Meaning.LOST: 4}
-
 _ALL = unit.Committed()
 
 _inherited: list[sa.Connection | None] = []
+
+
+class _Refused(exceptions.StorageFailure):
+    """The server does not take what a flow has to store."""
 
 
 class Committer:
@@ -82,7 +80,7 @@ class Committer:
         In the order of the flows' ids, so that two writers cannot lock each
         other out. A unit that the server refuses is halved until the flow
         that is to blame stands alone; the others are then written in as many
-        transactions.
+        transactions. Of that flow it is found out which atoms' rows it is.
         """
         ordered = sorted(changes, key=lambda each: each.flow_uuid)
         lost: set[str] = set()
@@ -97,7 +95,22 @@ class Committer:
             self._ended([*gone, *lost])
         if not lost and not refused:
             return _ALL
-        return unit.Committed(frozenset(lost), refused)
+        return unit.Committed(
+            frozenset(lost), refused, self._poison(ordered, refused)
+        )
+
+    def _poison(
+        self,
+        changes: Sequence[unit.FlowChange],
+        refused: Mapping[str, Exception],
+    ) -> dict[str, unit.Poison]:
+        found: dict[str, unit.Poison] = {}
+        for change in changes:
+            if isinstance(refused.get(change.flow_uuid), _Refused):
+                found[change.flow_uuid] = poison.find(
+                    self._engine, self._statements, change
+                )
+        return found
 
     def close(self) -> None:
         """Give the connection back; idempotent."""
@@ -121,7 +134,7 @@ class Committer:
             self._settle(changes[half:], lost, refused)
             return
         uuid = changes[0].flow_uuid
-        refused[uuid] = exceptions.StorageFailure(
+        refused[uuid] = _Refused(
             f'The database refuses what flow {uuid} has to store: '
             f'{dialects.one_line(cause)[:500]}'
         )
@@ -155,14 +168,14 @@ class Committer:
                 self._drop()
                 meaning = dialects.meaning(error)
                 if meaning is dialects.Meaning.OUTAGE:
-                    raise _outage(error) from error
+                    raise poison.outage(error) from error
                 if meaning is dialects.Meaning.CONFLICT:
                     conflicts += 1
-                    if conflicts < _CONFLICTS:
+                    if conflicts < poison.CONFLICTS:
                         continue
-                    raise _outage(error) from error
+                    raise poison.outage(error) from error
                 failures += 1
-                if failures == _FAILURES[meaning]:
+                if failures == poison.FAILURES[meaning]:
                     return error
                 LOG.info(
                     'A unit of %d flows was not written, trying it again over '
@@ -216,7 +229,7 @@ class Committer:
             try:
                 self._conn = self._statements.prepare(self._engine.connect())
             except Exception as error:
-                raise _outage(error) from error
+                raise poison.outage(error) from error
         return self._conn
 
     def _drop(self) -> None:
@@ -227,9 +240,3 @@ class Committer:
                 conn.invalidate()
             with contextlib.suppress(Exception):
                 conn.close()
-
-
-def _outage(error: BaseException) -> exceptions.StorageOutage:
-    return exceptions.StorageOutage(
-        f'The logbook cannot be written: {dialects.one_line(error)}'
-    )

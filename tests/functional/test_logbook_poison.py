@@ -1,0 +1,358 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""A value that was accepted here and that the database refuses.
+
+The databases refuse by a constraint of their own, which a test puts there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import typing
+
+import fixtures
+from oslotest import base
+
+from taskflow_service import engines
+from taskflow_service import exceptions
+from taskflow_service import retry
+from taskflow_service import task
+from taskflow_service.patterns import linear_flow
+from taskflow_service.patterns import unordered_flow
+from taskflow_service.persistence import backends
+from taskflow_service.persistence import models
+from taskflow_service.types import notifier
+from tests import servers
+
+PATIENCE = 60
+FLOWS = 30
+POISON = 'arsenic'
+#: A task's name: the failure that replaces its value has it as well.
+STRONG = f'vial-of-{POISON}'
+
+
+class Say(task.Task):
+    """Returns a value; takes note of what it does."""
+
+    def __init__(
+        self,
+        name: str,
+        done: list[str],
+        value: typing.Any = 'good',
+        undo: typing.Any = None,
+        **kwargs: typing.Any,
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        self._done = done
+        self._value = value
+        self._undo = undo
+
+    def execute(self) -> typing.Any:
+        self._done.append(self.name)
+        if isinstance(self._value, Exception):
+            raise self._value
+        return self._value
+
+    def revert(self, **kwargs: typing.Any) -> typing.Any:
+        self._done.append(f'-{self.name}')
+        return self._undo
+
+
+class Waits(Say):
+    """Ends when it is let go."""
+
+    def __init__(self, *args: typing.Any, **kwargs: typing.Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.go = threading.Event()
+
+    def execute(self) -> typing.Any:
+        self.go.wait(PATIENCE)
+        return super().execute()
+
+
+class Poisoned(retry.Times):
+    """A retry whose first value the database does not take."""
+
+    def execute(self, history: typing.Any, **kwargs: typing.Any) -> typing.Any:
+        return POISON
+
+
+class PoisonSuite:
+    """The cases; ``make_url`` makes a database, ``refuse`` is its SQL."""
+
+    refuse: typing.ClassVar[tuple[str, ...]]
+
+    def make_url(self) -> str:
+        """Make an empty database."""
+        raise NotImplementedError
+
+    def setUp(self) -> None:
+        super().setUp()  # type: ignore[misc]
+        self.backend = backends.fetch(self.make_url())
+        self.addCleanup(self.backend.close)
+        self.connection = self.backend.get_connection()
+        self.connection.upgrade()
+        with self.backend.engine.begin() as conn:
+            for statement in self.refuse:
+                conn.exec_driver_sql(statement)
+        self.loop = engines.Loop()
+        self.addCleanup(self.loop.close)
+        self.done: list[str] = []
+
+    def _engines(
+        self, flows: typing.Iterable[typing.Any], **options: typing.Any
+    ) -> list[typing.Any]:
+        book = models.LogBook('book')
+        flows = list(flows)
+        details = [models.FlowDetail(flow.name) for flow in flows]
+        for detail in details:
+            book.add(detail)
+        self.connection.save_logbook(book)
+        return [
+            engines.load(
+                flow, flow_detail=detail, backend=self.backend, **options
+            )
+            for flow, detail in zip(flows, details, strict=True)
+        ]
+
+    def _engine(self, flow: typing.Any, **options: typing.Any) -> typing.Any:
+        return self._engines([flow], **options)[0]
+
+    def _stored(self, engine: typing.Any) -> tuple[str, dict[str, str]]:
+        flow = self.connection.get_flow_details(engine.storage.flow_uuid)
+        self.assertIsNone(flow.owner)
+        return flow.state, {atom.name: atom.state for atom in flow}
+
+    def test_its_flow_reverts_and_the_others_do_not_notice(self) -> None:
+        made = self._engines(
+            linear_flow.Flow(f'f{number}').add(
+                Say('a', self.done),
+                Say('b', self.done, POISON if number == 7 else 'good'),
+                Say('c', self.done),
+            )
+            for number in range(FLOWS)
+        )
+        futures = [self.loop.submit(engine) for engine in made]
+        for number, future in enumerate(futures):
+            if number != 7:
+                future.result(PATIENCE)
+        error = self.assertRaises(
+            exceptions.StorageFailure, futures[7].result, PATIENCE
+        )
+        for part in ("'b'", 'result', 'type str', 'bytes'):
+            self.assertIn(part, str(error))
+        # PostgreSQL would show the row.
+        self.assertNotIn(POISON, str(error))
+        self.assertEqual(
+            ('REVERTED', dict.fromkeys('abc', 'REVERTED') | {'c': 'PENDING'}),
+            self._stored(made[7]),
+        )
+        self.assertEqual(
+            [FLOWS, FLOWS, FLOWS - 1, 1, 1],
+            [self.done.count(each) for each in ('a', 'b', 'c', '-b', '-a')],
+        )
+        self.assertEqual(
+            {'SUCCESS': FLOWS - 1, 'REVERTED': 1},
+            {
+                state: len(self.connection.find_flows(state))
+                for state in ('SUCCESS', 'REVERTED')
+            },
+        )
+
+    def test_what_runs_beside_it_goes_on(self) -> None:
+        waits = Waits('waits', self.done)
+        flow = unordered_flow.Flow('f').add(
+            waits, Say('poison', self.done, POISON)
+        )
+        engine = self._engine(flow, engine='parallel')
+
+        def heard(state: str, details: typing.Any) -> None:
+            if details.get('task_name') == 'poison' and state == 'FAILURE':
+                waits.go.set()
+
+        engine.atom_notifier.register(notifier.Notifier.ANY, heard)
+        future = self.loop.submit(engine)
+        self.assertRaises(exceptions.ValueNotStorable, future.result, PATIENCE)
+        self.assertEqual(1, self.done.count('waits'))
+        self.assertEqual(1, self.done.count('-waits'))
+        self.assertEqual('REVERTED', self._stored(engine)[0])
+
+    def test_a_retry_has_its_say(self) -> None:
+        values = iter([POISON, 'good'])
+
+        class Changes(Say):
+            def execute(self) -> typing.Any:
+                super().execute()
+                return next(values)
+
+        flow = linear_flow.Flow('f', retry.Times(2, 'r')).add(
+            Say('a', self.done), Changes('b', self.done)
+        )
+        engine = self._engine(flow)
+        engine.run()
+        self.assertEqual(
+            ['a', 'b', '-b', '-a', 'a', 'b'],
+            self.done,
+        )
+        self.assertEqual('SUCCESS', self._stored(engine)[0])
+        history = engine.storage.get_retry_history('r')
+        self.assertEqual(2, len(list(history)))
+        tried = list(history)[0][1]
+        self.assertEqual(['b'], list(tried))
+        self.assertIsNotNone(tried['b'].check(exceptions.ValueNotStorable))
+
+    def test_the_exception_of_a_task(self) -> None:
+        flow = linear_flow.Flow('f').add(
+            Say('a', self.done), Say('b', self.done, ValueError(POISON))
+        )
+        engine = self._engine(flow)
+        error = self.assertRaises(exceptions.ValueNotStorable, engine.run)
+        self.assertEqual(('b', 'failure'), (error.task, error.key))
+        self.assertEqual(['a', 'b', '-b', '-a'], self.done)
+        self.assertEqual('REVERTED', self._stored(engine)[0])
+
+    def test_the_result_of_a_revert(self) -> None:
+        flow = linear_flow.Flow('f').add(
+            Say('a', self.done, undo=POISON),
+            Say('b', self.done, ValueError('boom')),
+        )
+        engine = self._engine(flow)
+        error = self.assertRaises(exceptions.ValueNotStorable, engine.run)
+        self.assertEqual(('a', 'revert result'), (error.task, error.key))
+        self.assertEqual(
+            ('FAILURE', {'a': 'REVERT_FAILURE', 'b': 'REVERTED'}),
+            self._stored(engine),
+        )
+
+    def test_the_value_of_a_retry(self) -> None:
+        flow = linear_flow.Flow('f').add(
+            Say('a', self.done),
+            linear_flow.Flow('inner', Poisoned(3, 'r')).add(
+                Say('b', self.done)
+            ),
+        )
+        engine = self._engine(flow)
+        error = self.assertRaises(exceptions.ValueNotStorable, engine.run)
+        self.assertEqual('r', error.task)
+        self.assertEqual(['a', '-a'], self.done)
+        self.assertEqual('REVERTED', self._stored(engine)[0])
+
+    def test_a_failure_that_is_refused_as_well(self) -> None:
+        # The name of the task is in the text of whatever failure it has.
+        flow = linear_flow.Flow('f').add(
+            Say('a', self.done), Say(STRONG, self.done, POISON)
+        )
+        engine = self._engine(flow)
+        error = self.assertRaises(exceptions.StorageFailure, engine.run)
+        self.assertIn(engine.storage.flow_uuid, str(error))
+        state, atoms = self._stored(engine)
+        self.assertEqual('RUNNING', state)
+        self.assertEqual({'a': 'SUCCESS', STRONG: 'RUNNING'}, atoms)
+        self.assertEqual(['a', STRONG], self.done)
+
+    def test_who_is_cancelled_meanwhile_stays_so(self) -> None:
+        class Cancels(Say):
+            def execute(self) -> typing.Any:
+                engine.cancel()
+                return super().execute()
+
+        flow = linear_flow.Flow('f').add(
+            Say('a', self.done), Cancels('b', self.done, POISON)
+        )
+        engine = self._engine(flow)
+        self.assertRaises(exceptions.Cancelled, engine.run)
+        self.assertEqual('REVERTED', self._stored(engine)[0])
+
+    def test_who_is_suspended_meanwhile_stays_so(self) -> None:
+        class Suspends(Say):
+            def execute(self) -> typing.Any:
+                engine.suspend()
+                return super().execute()
+
+        flow = linear_flow.Flow('f').add(
+            Say('a', self.done), Suspends('b', self.done, POISON)
+        )
+        engine = self._engine(flow)
+        engine.run()
+        self.assertEqual(
+            ('SUSPENDED', {'a': 'SUCCESS', 'b': 'FAILURE'}),
+            self._stored(engine),
+        )
+        self.assertRaises(exceptions.ValueNotStorable, engine.run)
+        self.assertEqual('REVERTED', self._stored(engine)[0])
+
+    def test_what_is_told_when_committed_is_what_was(self) -> None:
+        told: list[str] = []
+        flow = linear_flow.Flow('f').add(
+            Say('a', self.done), Say('b', self.done, POISON)
+        )
+        engine = self._engine(flow)
+        engine.commit_notifier.register(
+            notifier.Notifier.ANY,
+            lambda state, details: told.extend(
+                f'{each.name} {each.state}' for each in details['transitions']
+            ),
+        )
+        with contextlib.suppress(exceptions.ValueNotStorable):
+            engine.run()
+        self.assertNotIn('b SUCCESS', told)
+        self.assertIn('b FAILURE', told)
+
+
+_COLUMNS = ('results', 'failure', 'revert_results', 'revert_failure')
+
+
+def _check(table: str, *columns: str) -> str:
+    unlike = ' AND '.join(
+        f"({each} IS NULL OR {each} NOT LIKE '%%{POISON}%%')"
+        for each in columns
+    )
+    return f'ALTER TABLE {table} ADD CONSTRAINT no_{table} CHECK ({unlike})'
+
+
+class SQLiteTest(PoisonSuite, base.BaseTestCase):
+    refuse = tuple(
+        f'CREATE TRIGGER no_{table}_{event} BEFORE {event} ON {table} '
+        f"WHEN new.{column} LIKE '%{POISON}%' "
+        "BEGIN SELECT RAISE(ABORT, 'no poison here'); END".replace(
+            f'no_{table}', f'no_{table}_{column}'
+        )
+        for table, columns in (
+            ('tfs_atom_details', _COLUMNS),
+            ('tfs_tries', ('value',)),
+        )
+        for column in columns
+        for event in ('INSERT', 'UPDATE')
+    )
+
+    def make_url(self) -> str:
+        directory = self.useFixture(fixtures.TempDir()).path
+        return f'sqlite:///{directory}/logbook.sqlite'
+
+
+class PostgreSQLTest(PoisonSuite, base.BaseTestCase):
+    refuse = (
+        _check('tfs_atom_details', *_COLUMNS),
+        _check('tfs_tries', 'value'),
+    )
+
+    def make_url(self) -> str:
+        return self.useFixture(servers.PostgreSQL()).url
+
+
+class MariaDBTest(PoisonSuite, base.BaseTestCase):
+    refuse = PostgreSQLTest.refuse
+
+    def make_url(self) -> str:
+        return self.useFixture(servers.MariaDB()).url
