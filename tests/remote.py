@@ -132,6 +132,15 @@ class Quick(task.Task):
         pass
 
 
+class Probed(Quick):
+    """Was not done, if it is asked."""
+
+    idempotent = False
+
+    def probe(self) -> object:
+        return task.NOT_DONE
+
+
 class Broken(Exception):
     """What ``Break`` raises."""
 

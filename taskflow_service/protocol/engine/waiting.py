@@ -85,6 +85,7 @@ class Waiting:
         if line is None or work not in line.works:
             return False
         line.works.remove(work)
+        work.starved += line.starved - work.base
         self._tidy(work.kind)
         return True
 

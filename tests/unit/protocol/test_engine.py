@@ -424,6 +424,20 @@ class EngineTest(base.BaseTestCase):
         self.wait(2)
         self.assertIsInstance(self.engine.events()[0], records.Expired)
 
+    def test_who_waits_again_goes_on_waiting(self):
+        kind = records.Kind('t.task')
+        work = records.Work(kind, start_timeout=10.0)
+        self.engine.place([work], self.clock.now)
+        self.wait(6)
+        self.assertTrue(self.engine.withdraw(work))
+        again = records.Work(kind, start_timeout=10.0)
+        again.starved = work.starved
+        self.engine.place([again], self.clock.now)
+        self.wait(3)
+        self.assertEqual([], self.engine.events())
+        self.wait(2)
+        self.assertIsInstance(self.engine.events()[0], records.Expired)
+
     # Balance
 
     def test_what_waits_behind_a_busy_worker_moves_to_a_free_one(self):
