@@ -90,7 +90,7 @@ class Engine(base.Engine):
         self._drive: turn_mod.Drive | None = None
         self._executor: executors_base.Executor | None = None
         self._claim: unit.Claim | None = None
-        self._statistics = statistics_mod.Statistics()
+        self._statistics = statistics_mod.Statistics(self.clock)
 
     @property
     def storage(self) -> storage_mod.Storage:

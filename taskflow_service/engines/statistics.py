@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 import contextlib
-import time
 import typing
 
+from taskflow_service import clock as clock_mod
 from taskflow_service import states
 from taskflow_service.storage import record as record_mod
 
@@ -29,7 +29,8 @@ _INCOMPLETE = frozenset((states.RUNNING, states.REVERTING))
 class Statistics:
     """Numbers of the last run, as TaskFlow's engines give them."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: clock_mod.Clock) -> None:
+        self._clock = clock
         self._began: float | None = None
         self._before = 0
         self._active_for = 0.0
@@ -44,7 +45,7 @@ class Statistics:
         self._before = record.completed
         self._seconds = dict.fromkeys(_PHASES, 0.0)
         self._phase = 'resuming'
-        self._began = self._since = time.perf_counter()
+        self._began = self._since = self._clock.monotonic()
         try:
             yield
         finally:
@@ -53,7 +54,7 @@ class Statistics:
 
     def enter(self, phase: str) -> None:
         """Take note of what the loop does from now on."""
-        now = time.perf_counter()
+        now = self._clock.monotonic()
         self._seconds[self._phase] += now - self._since
         self._phase, self._since = phase, now
 
