@@ -322,8 +322,10 @@ def _lock(path: pathlib.Path) -> int | None:
             return descriptor
         if not _flock(descriptor, fcntl.LOCK_SH):
             break
-        # Only a prober was there; let go of what was taken to see that.
+        # Only a prober was there; let go of what was taken to see that, and
+        # let it come to its end.
         fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.sched_yield()
     os.close(descriptor)
     return None
 
