@@ -453,8 +453,13 @@ class RabbitMQ(Instance):
 
     def queues(self) -> list[str]:
         """List the names of the queues in the first virtual host."""
+        return list(self.count_messages())
+
+    def count_messages(self) -> dict[str, tuple[int, int]]:
+        """Count, by queue of the first virtual host, messages and readers."""
+        command = [self._ctl, '-q', '-n', self._node, 'list_queues']
         listed = subprocess.run(
-            [self._ctl, '-q', '-n', self._node, 'list_queues', 'name'],
+            [*command, 'name', 'messages', 'consumers'],
             cwd=self.folder,
             env=self._variables(),
             check=True,
@@ -463,7 +468,8 @@ class RabbitMQ(Instance):
             timeout=PATIENCE,
             **self._account(),
         )
-        return listed.stdout.split()[1:]
+        rows = [line.split() for line in listed.stdout.splitlines()[1:]]
+        return {row[0]: (int(row[1]), int(row[2])) for row in rows}
 
     def control(self, *args: str) -> None:
         """Run ``rabbitmqctl`` against this node."""

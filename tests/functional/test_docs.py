@@ -299,12 +299,27 @@ class PagesTest(base.BaseTestCase):
             return
         self._shell(command)
 
+    def _soak(self, command: str) -> None:
+        # ``test_soak`` runs it; here the options and the seed are read.
+        words = shlex.split(command)
+        self.assertEqual(['python', '-m', 'tests.soak'], words[:3])
+        done = subprocess.run(
+            [sys.executable, *words[1:], '--plan'],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.assertEqual(0, done.returncode, done.stdout)
+        self.assertIn('kill', done.stdout)
+
     RULES = (
         ('tox ', '_tox'),
         ('taskflow-manage ', '_manage'),
         ('taskflow-status ', '_manage'),
         ('taskflow-worker', '_worker'),
         ('python examples/', '_example'),
+        ('python -m tests.soak', '_soak'),
         ('eval "$(tools/find-servers)"', '_shell'),
     )
 
@@ -349,6 +364,9 @@ class PagesTest(base.BaseTestCase):
 
     def test_examples(self) -> None:
         self._run_all('python examples/')
+
+    def test_soak(self) -> None:
+        self._run_all('python -m tests.soak')
 
     def test_servers_of_the_machine(self) -> None:
         self._run_all('eval "$(tools/find-servers)"')
