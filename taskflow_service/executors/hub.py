@@ -154,7 +154,7 @@ class Hub(control.Control):
     def reason(self, work: records.Work) -> str:
         """Say in one line why work has no place."""
         with self.lock:
-            return self.machine.reason(work, self.now())
+            return self.machine.reason(work.kind, self.now())
 
     def flush(self) -> None:
         """Tell the workers at once which outcomes they may forget."""
@@ -234,7 +234,8 @@ class Hub(control.Control):
                 continue
             orders = self.machine.orders(worker.incarnation, now)
             if orders is not None:
-                self.send(address, orders, self._last_look)
+                version = self.machine.version(worker.incarnation)
+                self.send(address, orders, version, self._last_look)
 
     def _last_look(self, message: messages.Message) -> messages.Message:
         """Leave out what only a proven owner may send, if that is unsure."""
@@ -259,13 +260,9 @@ class Hub(control.Control):
             if any(worker.serves(kind) for worker in workers):
                 self._unserved.pop(demand.task, None)
             elif now - self._unserved.setdefault(demand.task, now) >= _MISSED:
-                self.say(
-                    'No live worker serves %s%s: its tasks wait',
-                    demand.task,
-                    ' on topic ' + ' or '.join(demand.topics)
-                    if demand.topics
-                    else '',
-                )
+                with self.lock:
+                    reason = self.machine.reason(kind, now)
+                self.say('Tasks wait: %s', reason)
 
     def _hand_over(self, event: records.Event) -> None:
         if isinstance(event, records.Late):

@@ -161,18 +161,20 @@ class Control(abc.ABC):
         self,
         address: transport_mod.Address,
         message: messages.Message,
+        version: messages.Version | None = None,
         last_look: Callable[[messages.Message], messages.Message]
         | None = None,
     ) -> None:
         """Send a message; a turn follows when the bus has it, or has not.
 
+        :param version: what was agreed with its reader
         :param last_look: called right before the send, in the thread that
             sends: returns what may go out then
         """
 
         def build() -> str:
             final = message if last_look is None else last_look(message)
-            return messages.to_wire(final, self._max_size)
+            return messages.to_wire(final, self._max_size, version)
 
         self._under_way.add(address)
         self.endpoint.send(

@@ -33,9 +33,14 @@ import typing
 from taskflow_service import exceptions
 from taskflow_service.protocol import wire
 
+Version = tuple[int, int]
+
 #: The protocol version that this code speaks, and the lowest it accepts.
-VERSION = (1, 0)
-LOWEST = (1, 0)
+VERSION: Version = (1, 0)
+LOWEST: Version = (1, 0)
+#: What a peer speaks that says nothing of it. A default is a part of the
+#: protocol: it is what the wire leaves out, so it never changes.
+FIRST: Version = (1, 0)
 #: Default limit of a message, in characters (ASCII: bytes).
 MAX_SIZE = 8 * 1024 * 1024
 
@@ -231,8 +236,8 @@ class Public:
     topics: tuple[wire.Label, ...] = ()
     slots: wire.Count = 0
     draining: bool = False
-    lowest: tuple[wire.Count, wire.Count] = LOWEST
-    highest: tuple[wire.Count, wire.Count] = VERSION
+    lowest: tuple[wire.Count, wire.Count] = FIRST
+    highest: tuple[wire.Count, wire.Count] = FIRST
     #: Incarnations that are proven dead by a lock file.
     dead: tuple[wire.Label, ...] = ()
     #: Requests of the dead whose outcomes were saved and are told here.
@@ -265,6 +270,8 @@ class Orders:
     recorded: tuple[wire.Label, ...] = ()
     demand: tuple[Demand, ...] = ()
     ask: bool = False
+    #: The highest version that the engine reads.
+    highest: tuple[wire.Count, wire.Count] = FIRST
 
     def harmless(self) -> Orders:
         """Leave what may go out even when the owner lease is in doubt."""
@@ -331,6 +338,8 @@ class Who:
     sender: Peer
     number: wire.Count
     demand: tuple[Demand, ...] = ()
+    #: As in orders.
+    highest: tuple[wire.Count, wire.Count] = FIRST
 
     @property
     def message_id(self) -> str:
@@ -372,15 +381,30 @@ def compatible(offered: str, wanted: str) -> bool:
         return offered == wanted
 
 
-def to_wire(message: Message, max_size: int = MAX_SIZE) -> str:
+def agreed(lowest: Version, highest: Version) -> Version | None:
+    """Return in which version to speak to a peer of a range; None: in none."""
+    best = min(VERSION, highest)
+    return best if best >= max(LOWEST, lowest) else None
+
+
+def to_wire(
+    message: Message,
+    max_size: int = MAX_SIZE,
+    version: Version | None = None,
+) -> str:
     """Write a message as one ASCII JSON string; pure, thread-safe.
+
+    :param version: what was agreed with its reader; None for readers that
+        are not known: the lowest, which all can read that we can talk to
 
     Raises :class:`MessageRefused` if it is longer than ``max_size``.
     """
     cls = type(message)
     plain = _WRITERS[cls](message)
     plain['kind'] = _NAMES[cls]
-    plain['v'] = VERSION
+    # Where a later major version has other words for something, this is the
+    # place to put it into those of an earlier one.
+    plain['v'] = LOWEST if version is None else version
     text = _encode(plain)
     if len(text) > max_size:
         raise MessageRefused(

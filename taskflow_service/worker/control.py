@@ -249,7 +249,8 @@ class Control(control.Control):
             if report is not None:
                 self._untold = 0
                 self._held_since = now
-                self.send(address, report)
+                version = self.machine.version(engine.incarnation)
+                self.send(address, report, version)
         if not self.sending(_ENGINES):
             announcement = self.machine.announcement(now)
             if announcement is not None:

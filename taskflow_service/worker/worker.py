@@ -179,11 +179,7 @@ class Worker:
         self._control = control.Control(
             self._conf,
             messages.Peer(identity.name, identity.incarnation),
-            messages.Public(
-                tasks=self._catalogue.versions,
-                topics=self._topics,
-                slots=self._conf.worker.slots,
-            ),
+            self._public(),
             functools.partial(self._make_runner, identity),
             {
                 past.incarnation: past.end is identity_mod.End.CLEAN
@@ -216,6 +212,15 @@ class Worker:
             self._control.endpoint.transport.url,
         )
         self._lifecycle.started(identity)
+
+    def _public(self) -> messages.Public:
+        return messages.Public(
+            tasks=self._catalogue.versions,
+            topics=self._topics,
+            slots=self._conf.worker.slots,
+            lowest=messages.LOWEST,
+            highest=messages.VERSION,
+        )
 
     def stop(
         self, graceful: bool = True, timeout: float | None = None

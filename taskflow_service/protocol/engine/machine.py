@@ -230,6 +230,12 @@ class Engine:
         """Build the orders for a worker, as late as possible."""
         return self._sending.orders(incarnation, now)
 
+    def version(self, incarnation: str) -> messages.Version:
+        """Say in which version to speak to a worker."""
+        peer = self._peers.known.get(incarnation)
+        version = None if peer is None else peer.version
+        return version or messages.LOWEST
+
     def may_send(self, built: messages.Orders, now: clock.Boottime) -> bool:
         """Say whether orders may go out as built; else ``harmless()``.
 
@@ -250,9 +256,9 @@ class Engine:
         """How often each kind of bad or useless message came."""
         return self._peers.counts
 
-    def reason(self, work: records.Work, now: clock.Boottime) -> str:
-        """Say in one line why work has no place."""
-        return self._waiting.reason(work, now)
+    def reason(self, kind: records.Kind, now: clock.Boottime) -> str:
+        """Say in one line why work of a kind has no place."""
+        return self._waiting.reason(kind, now)
 
     def workers(self) -> list[records.Peer]:
         """List the workers that are known."""

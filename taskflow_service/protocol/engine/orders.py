@@ -114,6 +114,7 @@ class Sending:
             recorded=self._say_recorded(peer),
             demand=self._waiting.demands(peer),
             ask=peer.ask,
+            highest=messages.VERSION,
         )
         peer.told = frozenset(demand)
         peer.answer = peer.ask = peer.decline = False

@@ -187,6 +187,13 @@ class Peer:
         return self.public is not None and self.public.draining
 
     @property
+    def version(self) -> messages.Version | None:
+        """In which version to speak to it; None if it understands none."""
+        if self.public is None:
+            return messages.LOWEST
+        return messages.agreed(self.public.lowest, self.public.highest)
+
+    @property
     def slots(self) -> int:
         """How much it can run at once."""
         return 0 if self.public is None else self.public.slots
@@ -205,8 +212,7 @@ class Peer:
         return (
             version is not None
             and messages.compatible(version, kind.version)
-            and public.lowest <= messages.VERSION
-            and public.highest >= messages.LOWEST
+            and self.version is not None
             and (
                 not kind.topics
                 or any(topic in public.topics for topic in kind.topics)

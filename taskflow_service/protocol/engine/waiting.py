@@ -273,7 +273,7 @@ class Waiting:
             line.works.remove(work)
             work.phase = records.Phase.CLOSED
             self._peers.events.append(
-                records.Expired(work, self.reason(work, now))
+                records.Expired(work, self.reason(kind, now))
             )
         self._tidy(kind)
 
@@ -299,11 +299,11 @@ class Waiting:
                 _demand(kind, len(line.works))
                 for kind, line in self._lines.items()
             ),
+            highest=messages.VERSION,
         )
 
-    def reason(self, work: records.Work, now: clock.Boottime) -> str:
-        """Say in one line why work has no place."""
-        kind = work.kind
+    def reason(self, kind: records.Kind, now: clock.Boottime) -> str:
+        """Say in one line why work of a kind has no place."""
         able = self._capable(kind, now)
         if able:
             return f'all {len(able)} live workers that serve {kind.task} ' + (
@@ -312,20 +312,40 @@ class Waiting:
                 else 'are busy'
             )
         where = ' on topic ' + ' or '.join(kind.topics) if kind.topics else ''
-        offered = {
-            peer.public.tasks[kind.task]
+        text = f'no live worker serves {kind.task}{where}'
+        # What those serve that could take it but for one thing.
+        offers = [
+            (peer, peer.public)
             for peer in self._peers.known.values()
             if peer.public is not None
             and kind.task in peer.public.tasks
             and not peer.draining
             and self._peers.live(peer, now)
-        } - {kind.version}
-        if offered and not kind.topics:
+        ]
+        foreign = [
+            f'{peer.peer.name} speaks {_range(public.lowest, public.highest)}'
+            for peer, public in offers
+            if peer.version is None
+        ]
+        if foreign:
+            spoken = _range(messages.LOWEST, messages.VERSION)
             return (
-                f'no live worker serves {kind.task} in version '
-                f'{kind.version}, only in {", ".join(sorted(offered))}'
+                f'{text} in a protocol version of this process, which speaks '
+                f'{spoken}: {", ".join(sorted(foreign))}; upgrade the older'
             )
-        return f'no live worker serves {kind.task}{where}'
+        versions = {public.tasks[kind.task] for _, public in offers}
+        versions -= {kind.version}
+        if versions and not kind.topics:
+            return (
+                f'{text} in version {kind.version}, only in '
+                f'{", ".join(sorted(versions))}'
+            )
+        return text
+
+
+def _range(lowest: messages.Version, highest: messages.Version) -> str:
+    first, last = ('{}.{}'.format(*version) for version in (lowest, highest))
+    return first if first == last else f'{first} to {last}'
 
 
 def _demand(

@@ -53,6 +53,7 @@ class Intake:
             return
         party.taken = orders.seq
         party.heard = now
+        party.highest = orders.highest
         party.seen = max(party.seen, orders.seen)
         self._renew_grants(party)
         for request in orders.execute:
@@ -82,6 +83,7 @@ class Intake:
             return
         party.who = who.number
         party.heard = now
+        party.highest = who.highest
         self._want(party, who.demand)
         party.due = party.introduce = True
 

@@ -179,6 +179,16 @@ class Worker:
         """Build the report for an engine, as late as possible."""
         return self._reporting.report(incarnation, now)
 
+    def version(self, incarnation: str) -> messages.Version:
+        """Say in which version to speak to an engine.
+
+        One that this code could not read was never heard.
+        """
+        party = self._book.parties.get(incarnation)
+        if party is None:
+            return messages.LOWEST
+        return min(messages.VERSION, party.highest)
+
     def announcement(self, now: clock.Boottime) -> messages.Announce | None:
         """Build what is to be said to all engines, if there is anything."""
         return self._reporting.announcement(now)

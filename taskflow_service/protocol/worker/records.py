@@ -85,6 +85,8 @@ class Party:
 
     peer: messages.Peer
     heard: clock.Boottime = NEVER
+    #: The highest protocol version that it reads.
+    highest: messages.Version = messages.FIRST
     #: The highest seq taken; what does not exceed it is dropped.
     taken: int = 0
     #: The highest report it has seen, and the highest ``who`` it sent.

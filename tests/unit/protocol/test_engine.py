@@ -171,11 +171,13 @@ class EngineTest(base.BaseTestCase):
         ):
             if public is not None:
                 self.report(public=public)
-            self.assertEqual(reason, self.engine.reason(work, self.clock.now))
+            self.assertEqual(
+                reason, self.engine.reason(work.kind, self.clock.now)
+            )
         work = records.Work(records.Kind('t.task', topics=('silver',)))
         self.assertEqual(
             'no live worker serves t.task on topic silver',
-            self.engine.reason(work, self.clock.now),
+            self.engine.reason(work.kind, self.clock.now),
         )
 
     def test_who_backs_off_and_starts_anew(self):

@@ -326,7 +326,7 @@ class HolesTest(base.BaseTestCase):
         late = records.Work(records.Kind('t.task'), start_timeout=10.0)
         bus.engine.core.place([late], bus.clock.now)
         bus.wait(100)
-        self.assertIn('busy', bus.engine.core.reason(late, bus.clock.now))
+        self.assertIn('busy', bus.engine.core.reason(late.kind, bus.clock.now))
         self.assertIs(records.Phase.WAITING, late.phase)
         # Now it dies, and nobody is there.
         for _ in range(round(rig.LEASE) + 12):
