@@ -23,13 +23,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
+from collections.abc import Set
 import datetime
 import typing
 
+from taskflow_service import exceptions
+from taskflow_service import states
 from taskflow_service.persistence import models
 from taskflow_service.persistence import queries
 from taskflow_service.persistence import unit
 
+Any = typing.Any
+Known = Set[str | None]
 Row = Sequence[typing.Any]
 Pack = Callable[[typing.Any], typing.Any]
 
@@ -124,6 +129,36 @@ def atom_summary(row: Row) -> queries.AtomSummary:
     return queries.AtomSummary(*(row[at] for at in _ATOM_SUMMARY))
 
 
+# What may have been edited by hand
+
+_FLOW_STATES = frozenset({None, *states.FlowState})
+_ATOM_STATES = {
+    'TASK_DETAIL': frozenset({None, *states.TaskState}),
+    'RETRY_DETAIL': frozenset({None, *states.RetryState}),
+}
+_INTENTIONS = frozenset({None, *states.Intention})
+
+
+def _known(what: str, column: str, value: typing.Any, known: Known) -> None:
+    """Raise ValueUnreadable for a word that nothing here writes."""
+    if value not in known:
+        words = ', '.join(sorted(filter(None, known)))
+        raise exceptions.ValueUnreadable(
+            f'{what} has the {column} {value!r} in the logbook, which is none '
+            f'of {words}: its row was changed by hand'
+        )
+
+
+def _read(what: str, column: str, value: typing.Any, unpack: Pack) -> Any:
+    """Unpack a value; name it if that fails."""
+    try:
+        return unpack(value)
+    except exceptions.ValueUnreadable as error:
+        raise exceptions.ValueUnreadable(
+            f'{what}: its {column} cannot be read: {error}'
+        ) from error
+
+
 def _packed(value: typing.Any, pack: Pack) -> typing.Any:
     return None if value is None else pack(value)
 
@@ -165,7 +200,8 @@ def book_row(book: models.LogBook, pack: Pack) -> tuple[typing.Any, ...]:
 def logbook(row: Row, unpack: Pack) -> models.LogBook:
     """Turn a row into an empty logbook."""
     book = models.LogBook(row[1], row[0])
-    book.meta = {} if row[2] is None else unpack(row[2])
+    if row[2] is not None:
+        book.meta = _read(f'Logbook {row[0]}', 'meta', row[2], unpack)
     book.created_at = _naive(row[3])
     book.updated_at = _naive(row[4])
     return book
@@ -195,10 +231,16 @@ def flow_row(
 
 
 def flow_detail(row: Row, unpack: Pack) -> models.FlowDetail:
-    """Turn a row into a flow without atoms."""
+    """Turn a row into a flow without atoms.
+
+    Raises ValueUnreadable for a row that was edited into nonsense.
+    """
     flow = models.FlowDetail(row[2], row[0])
+    what = f'Flow {row[0]}'
+    _known(what, 'state', row[3], _FLOW_STATES)
     flow.state = row[3]
-    flow.meta = {} if row[4] is None else unpack(row[4])
+    if row[4] is not None:
+        flow.meta = _read(what, 'meta', row[4], unpack)
     for name, at in _FLOW_READS:
         setattr(flow, name, row[at])
     return flow
@@ -256,23 +298,36 @@ def try_rows(atom: models.AtomDetail, pack: Pack) -> list[unit.TryRow]:
 def atom_detail(
     row: Row, tries: Iterable[Row], unpack: Pack
 ) -> models.AtomDetail:
-    """Turn a row, and its tries in their order, into an atom."""
-    atom = models.atom_detail_class(row[ATOM_KIND])(
-        atom_field(row, 'name'), row[ATOM_UUID]
-    )
+    """Turn a row, and its tries in their order, into an atom.
+
+    Raises ValueUnreadable for a row that was edited into nonsense.
+    """
+    name, kind = atom_field(row, 'name'), row[ATOM_KIND]
+    what = f'Atom {name!r} of flow {row[ATOM_FLOW]}'
+    _known(what, 'kind', kind, _ATOM_STATES.keys())
+    _known(what, 'state', atom_field(row, 'state'), _ATOM_STATES[kind])
+    _known(what, 'intention', atom_field(row, 'intention'), _INTENTIONS)
+    atom = models.atom_detail_class(kind)(name, row[ATOM_UUID])
     for name, at in _ATOM_READS:
         setattr(atom, name, row[at])
     for name, at in _ATOM_VALUES:
         if row[at] is not None:
-            setattr(atom, name, unpack(row[at]))
+            setattr(atom, name, _read(what, name, row[at], unpack))
     meta = atom_field(row, 'meta')
-    atom.meta = {} if meta is None else unpack(meta)
+    if meta is not None:
+        atom.meta = _read(what, 'meta', meta, unpack)
     if isinstance(atom, models.RetryDetail):
         atom.results = [
-            (unpack(value), {} if failures is None else unpack(failures))
+            (
+                _read(what, 'history', value, unpack),
+                {}
+                if failures is None
+                else _read(what, 'history', failures, unpack),
+            )
             for _, _, value, failures in tries
         ]
     else:
         results = atom_field(row, 'results')
-        atom.results = None if results is None else unpack(results)
+        if results is not None:
+            atom.results = _read(what, 'results', results, unpack)
     return atom

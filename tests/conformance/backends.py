@@ -245,6 +245,15 @@ class BackendSuite(delays.DelaySuite):
                 self.assertEqual(value, back)
                 self.assertIs(type(value), type(back))
 
+    def test_what_is_no_number_comes_back(self) -> None:
+        flow = self.saved_book('f').find('f')
+        task = models.TaskDetail('t', 't')
+        task.results = [math.nan]
+        flow.add(task)
+        self.connection.update_flow_details(flow)
+        [back] = self.connection.get_atom_details('t').results
+        self.assertTrue(math.isnan(back))
+
     def test_failures_come_back(self) -> None:
         flow = self.saved_book('f').find('f')
         task = models.TaskDetail('t', 't')

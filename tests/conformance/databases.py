@@ -310,10 +310,42 @@ class DatabaseSuite(backends.RowsSuite):
         self.assertIn('taskflow-manage db sync', str(error))
 
     def test_it_stands_beside_the_tables_of_others(self) -> None:
-        names = set(sa.inspect(self.backend.engine).get_table_names())
-        self.assertEqual(
-            set(), {name for name in names if not name.startswith('tfs_')}
+        # As a service has them in whose database the logbook is made.
+        engine = self.backend.engine
+        theirs = sa.MetaData()
+        sa.Table('volumes', theirs, sa.Column('id', sa.Integer()))
+        sa.Table(
+            'alembic_version', theirs, sa.Column('version_num', sa.String(32))
         )
+        with engine.begin() as conn:
+            schema.metadata.drop_all(conn)
+            conn.exec_driver_sql(f'DROP TABLE {schema.VERSION_TABLE}')
+            theirs.create_all(conn)
+            conn.execute(
+                sa.insert(theirs.tables['alembic_version']),
+                {'version_num': 'cafe01'},
+            )
+        self.connection.upgrade()
+        self.saved_book('f')
+        self.connection.validate()
+        names = set(sa.inspect(engine).get_table_names())
+        self.assertEqual(
+            {'volumes', 'alembic_version'},
+            {name for name in names if not name.startswith('tfs_')},
+        )
+        with engine.connect() as conn:
+            context = alembic_migration.MigrationContext.configure(conn)
+            self.assertEqual(('cafe01',), context.get_current_heads())
+            # Their autogenerate is told which tables are not theirs.
+            mine = alembic_migration.MigrationContext.configure(
+                conn,
+                opts={
+                    'include_name': lambda name, kind, _parents: (
+                        kind != 'table' or not name.startswith('tfs_')
+                    )
+                },
+            )
+            self.assertEqual([], autogenerate.compare_metadata(mine, theirs))
 
     # Units
 
@@ -381,14 +413,32 @@ class DatabaseSuite(backends.RowsSuite):
         flow = self.saved_book('f').find('f')
         flow.add(models.TaskDetail('t', 't'))
         self.connection.update_flow_details(flow)
-        for nonsense in ('{"v": 1, "d": ', 'hello', '{"v": 99, "d": 1}'):
+        for table, column, nonsense in (
+            (schema.atoms, 'results', '{"v": 1, "d": '),
+            (schema.atoms, 'results', 'hello'),
+            (schema.atoms, 'results', '{"v": 99, "d": 1}'),
+            (schema.atoms, 'state', 'BANANA'),
+            (schema.atoms, 'intention', 'BANANA'),
+            (schema.atoms, 'kind', 'BANANA'),
+            (schema.flows, 'state', 'BANANA'),
+            (schema.flows, 'meta', 'BANANA'),
+        ):
             with self.backend.engine.begin() as conn:
-                conn.execute(sa.update(schema.atoms).values(results=nonsense))
-            self.assertRaises(
+                kept = conn.execute(sa.select(table.c[column])).scalar()
+                conn.execute(sa.update(table).values({column: nonsense}))
+            error = self.assertRaises(
                 exceptions.ValueUnreadable,
                 self.connection.get_flow_details,
                 'f',
             )
+            self.assertIn(column, str(error))
+            self.assertIn('low f', str(error))
+            # It can be looked at, so that it can be mended.
+            self.assertEqual(1, len(self.connection.find_flows()))
+            self.assertEqual(1, len(self.connection.find_atoms()))
+            with self.backend.engine.begin() as conn:
+                conn.execute(sa.update(table).values({column: kept}))
+        self.connection.get_flow_details('f')
 
     def test_a_poison_flow_is_refused_alone(self) -> None:
         if self.backend.engine.dialect.name == 'sqlite':

@@ -28,12 +28,15 @@ import urllib.parse
 import weakref
 
 from oslo_config import cfg
+from oslo_log import log as logging
 from stevedore import driver
 from stevedore import exception as stevedore_exceptions
 
 from taskflow_service import exceptions
 from taskflow_service import registry
 from taskflow_service.persistence import base
+
+LOG = logging.getLogger(__name__)
 
 BACKEND_NAMESPACE = 'taskflow_service.persistence'
 
@@ -132,6 +135,7 @@ def from_conf(
     """
     name = conf.persistence.backend
     if not name:
+        _warn_of_no_backend(conf)
         return None
     try:
         cls = registry.load(registry.Kind.PERSISTENCE, name)
@@ -142,14 +146,32 @@ def from_conf(
     with _lock:
         key = (id(conf), _settings(conf))
         made: base.Backend | None = _made.get(key)
-        if made is None or upgrade:
+        if made is None:
             made = cls.from_conf(conf, upgrade)
             _made[key] = made
             # An id may be given again to another object.
             weakref.finalize(conf, _made.pop, key, None)
+        elif upgrade:
+            with contextlib.closing(made.get_connection()) as connection:
+                connection.upgrade()
     return made
 
 
+def _warn_of_no_backend(conf: cfg.ConfigOpts) -> None:
+    """Say, once, that a database is named and no logbook is kept there."""
+    key = id(conf)
+    if not conf.database.connection or key in _warned:
+        return
+    _warned.add(key)
+    weakref.finalize(conf, _warned.discard, key)
+    LOG.warning(
+        '[database] connection is set and [persistence] backend is not: no '
+        'logbook is kept there, and flows do not outlive this process; set '
+        '[persistence] backend = sqlalchemy to have them kept'
+    )
+
+
+_warned: set[int] = set()
 _lock = threading.Lock()
 _made: dict[tuple[int, str], base.Backend] = {}
 

@@ -441,10 +441,4 @@ def _translated() -> Iterator[None]:
     except exceptions.TaskFlowException:
         raise
     except dialects.ERRORS as error:
-        meaning = dialects.meaning(error)
-        kind = exceptions.StorageFailure
-        if meaning is not dialects.Meaning.REFUSED:
-            kind = exceptions.StorageOutage
-        raise kind(
-            f'The database call failed: {dialects.one_line(error)}'
-        ) from error
+        raise dialects.failure(error) from error

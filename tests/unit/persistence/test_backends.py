@@ -28,6 +28,7 @@ from taskflow_service.persistence import backends
 from taskflow_service.persistence import models
 from taskflow_service.persistence.backends import impl_memory
 from taskflow_service.persistence.backends import impl_sqlalchemy
+from taskflow_service.persistence.backends.sqlalchemy import schema
 from taskflow_service.utils import persistence_utils
 
 
@@ -153,7 +154,28 @@ class FromConfTest(base.BaseTestCase):
         self.directory = self.useFixture(fixtures.TempDir()).path
 
     def test_unset_is_no_backend(self):
+        log = self.useFixture(fixtures.FakeLogger())
         self.assertIsNone(backends.from_conf(make_conf()))
+        self.assertEqual('', log.output)
+
+    def test_a_database_without_a_backend_is_warned_of_once(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        conf = make_conf(database__connection='sqlite:////x.sqlite')
+        for _ in range(2):
+            self.assertIsNone(backends.from_conf(conf))
+        self.assertEqual(1, log.output.count('[persistence] backend is not'))
+
+    def test_an_upgrade_is_of_the_backend_that_is_there(self):
+        conf = make_conf(
+            persistence__backend='sqlalchemy', state_path=self.directory
+        )
+        made = backends.from_conf(conf)
+        self.addCleanup(made.close)
+        with made.engine.begin() as conn:
+            conn.exec_driver_sql(f'DELETE FROM {schema.VERSION_TABLE}')
+            schema.metadata.drop_all(conn)
+        self.assertIs(made, backends.from_conf(conf, upgrade=True))
+        made.get_connection().save_logbook(models.LogBook('b', 'b'))
 
     def test_memory(self):
         made = backends.from_conf(make_conf(persistence__backend='memory'))

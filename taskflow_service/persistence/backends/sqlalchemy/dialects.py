@@ -289,6 +289,20 @@ def one_line(error: BaseException) -> str:
     return ' '.join(str(words or type(last).__name__).split())
 
 
+def failure(error: BaseException) -> exceptions.StorageFailure:
+    """Make the error to raise for a call that failed."""
+    found = meaning(error)
+    text = one_line(error)
+    if found is Meaning.REFUSED:
+        return exceptions.StorageFailure(f'The database call failed: {text}')
+    if found is Meaning.OUTAGE:
+        return exceptions.StorageOutage(
+            f'The database can write nothing for now: {text}; check that its '
+            'disk is not full, and that neither it nor this user is read-only'
+        )
+    return exceptions.StorageOutage(f'The database call failed: {text}')
+
+
 def explain(error: BaseException, url: sa.URL) -> exceptions.TaskFlowException:
     """Make the error to show for a connection that could not be made."""
     codes = set(_codes(error))
