@@ -21,7 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 import contextlib
-import importlib.util
+from importlib import metadata
+import shutil
 import subprocess
 import sys
 import time
@@ -29,13 +30,18 @@ from typing import Any
 import uuid
 
 from benchmarks import measure
+from tests import instances
 
 _PATIENCE = 60
 
 
 def installed(name: str) -> bool:
     """Tell whether a package is there to be measured."""
-    return importlib.util.find_spec(name) is not None
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 class Dbos:
@@ -74,6 +80,47 @@ class Dbos:
 
     def close(self) -> None:
         self._dbos.DBOS.destroy()
+
+
+@contextlib.contextmanager
+def redis() -> Iterator[str]:
+    """Give the address of a Redis of our own, which keeps nothing on disk.
+
+    :raises NotInstalled: there is no redis-server here
+    """
+    import redis as library
+
+    program = shutil.which('redis-server')
+    if program is None:
+        raise instances.NotInstalled('there is no program redis-server here')
+    url = f'redis://127.0.0.1:{instances.free_port()}/0'
+    server = subprocess.Popen(
+        [
+            program,
+            *('--port', url.rpartition(':')[2].partition('/')[0]),
+            *('--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'),
+        ],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        with library.Redis.from_url(url) as client:
+            deadline = time.monotonic() + _PATIENCE
+            while True:
+                try:
+                    client.ping()
+                    break
+                except library.ConnectionError:
+                    if time.monotonic() > deadline:
+                        raise
+                try:
+                    server.wait(0.05)
+                except subprocess.TimeoutExpired:
+                    continue
+                raise RuntimeError('redis-server ended')
+        yield url
+    finally:
+        server.terminate()
+        server.wait(_PATIENCE)
 
 
 _CELERY = '''
@@ -120,39 +167,43 @@ def celery(broker: str, backend: str) -> Iterator[Any]:
         worker.wait(_PATIENCE)
 
 
-def largest(run: Any, most: int = 1000, limit: float = 60.0) -> float:
-    """Return seconds per task at the largest n that ends within a minute."""
-    n, best = 10, 0.0
-    while True:
+def largest(run: Any, most: int = 1000, limit: float = 60.0) -> int:
+    """Return the largest number of tasks that ends within a minute."""
+    n = 10
+    while n < most:
         began = time.monotonic()
-        best = run(n)
-        took = time.monotonic() - began
-        if n == most or took * 4 > limit:
-            return best
+        run(n)
+        if (time.monotonic() - began) * 4 > limit:
+            break
         n = min(n * 4, most)
+    return n
+
+
+_TASKFLOW = '''
+from taskflow.engines.worker_based import worker
+worker.Worker(
+    {exchange!r}, 'bench', ['benchmarks.nothing:Nothing'], url={url!r},
+    threads_count=4,
+).run(display_banner=False)
+'''
 
 
 @contextlib.contextmanager
 def taskflow_workers(url: str) -> Iterator[Any]:
-    """Run TaskFlow's worker in a thread; give what measures n tasks."""
-    import threading
-
+    """Run one TaskFlow worker; give what measures seconds per task of n."""
     from taskflow import engines
-    from taskflow.engines.worker_based import worker
     from taskflow.patterns import unordered_flow
 
     from benchmarks import nothing
 
     name = f'tfs-bench-{uuid.uuid4().hex[:12]}'
     url = url.replace('rabbit://', 'amqp://')
-    serving = worker.Worker(
-        name, 'bench', ['benchmarks.nothing:Nothing'], url=url
+    source = _TASKFLOW.format(exchange=name, url=url)
+    worker = subprocess.Popen(
+        [sys.executable, '-W', 'ignore', '-c', source],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
-    thread = threading.Thread(
-        target=serving.run, kwargs={'display_banner': False}, daemon=True
-    )
-    thread.start()
-    serving.wait()
 
     def fan_out(n: int) -> float:
         flow = unordered_flow.Flow('bench')
@@ -169,7 +220,8 @@ def taskflow_workers(url: str) -> Iterator[Any]:
         return measure.seconds(engine.run) / n
 
     try:
+        fan_out(1)
         yield fan_out
     finally:
-        serving.stop()
-        thread.join(_PATIENCE)
+        worker.terminate()
+        worker.wait(_PATIENCE)

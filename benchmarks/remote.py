@@ -35,13 +35,13 @@ from benchmarks import measure
 from benchmarks import others
 from benchmarks import shapes
 from taskflow_service import identity
+from tests import instances
 from tests import servers
 
 CHAIN = measure.Budget(promise=1.5, aim=1.2)
 FAN_OUT = measure.Budget(promise=5, aim=15, at_least=True)
 AGAINST_CELERY = measure.Budget(promise=10, aim=20, at_least=True)
 AGAINST_TASKFLOW = measure.Budget(promise=30, aim=100, at_least=True)
-REDIS = 'redis://127.0.0.1:6379/0'
 _PATIENCE = 60
 
 
@@ -187,36 +187,43 @@ def _measure(url: str, scale: measure.Scale) -> Iterator[measure.Row]:
             'x the rate of bare casts',
             FAN_OUT,
         )
-        if scale is measure.FULL:
-            yield from _against(url, remote, wide, scale.pairs)
+        yield from _against(url, remote, scale)
 
 
 def _against(
-    url: str, remote: Remote, wide: int, pairs: int
+    url: str, remote: Remote, scale: measure.Scale
 ) -> Iterator[measure.Row]:
-    """Measure the fan-out against those of others."""
+    """Measure the fan-out against those of others.
+
+    Theirs are of a thousand tasks at most, which is not to their harm: they
+    take longer a task the more there are.
+    """
+    wide, most = scale.size(10000, 500), scale.size(1000, 100)
 
     def ours() -> float:
         return remote.seconds('unordered', wide)
 
-    if others.installed('celery') and others.installed('redis'):
-        with others.celery(url, REDIS) as celery:
+    what = f'remote fan-out against Celery, {most} tasks, a task'
+    try:
+        with others.redis() as redis, others.celery(url, redis) as celery:
+            celery(most)
             yield measure.Row(
-                'remote fan-out against Celery, a task',
-                1 / measure.ratio(ours, lambda: celery(1000), pairs),
+                what,
+                1 / measure.ratio(ours, lambda: celery(most), scale.pairs),
                 'x',
                 AGAINST_CELERY,
             )
-    else:
-        yield measure.Row('against Celery', None, note='not installed')
-    if others.installed('taskflow') and others.installed('kombu'):
+    except (ImportError, instances.NotInstalled) as missing:
+        yield measure.Row(what, None, note=str(missing))
+    what = "remote fan-out against TaskFlow's workers, {} tasks, a task"
+    try:
         with others.taskflow_workers(url) as workers:
-            theirs = others.largest(workers)
-        yield measure.Row(
-            "remote fan-out against TaskFlow's workers, a task",
-            theirs / ours(),
-            'x',
-            AGAINST_TASKFLOW,
-        )
-    else:
-        yield measure.Row('against TaskFlow', None, note='not installed')
+            most = others.largest(workers, most)
+            yield measure.Row(
+                what.format(most),
+                1 / measure.ratio(ours, lambda: workers(most), scale.pairs),
+                'x',
+                AGAINST_TASKFLOW,
+            )
+    except ImportError as missing:
+        yield measure.Row(what.format(most), None, note=str(missing))

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import threading
+import time
 import typing
 import uuid
 
@@ -130,6 +131,29 @@ class Quick(task.Task):
 
     def execute(self) -> None:
         pass
+
+
+class Nap(task.Task):
+    """Takes its time, and notes when."""
+
+    def __init__(self, seconds: float, **kwargs: typing.Any) -> None:
+        super().__init__(**kwargs)
+        self._seconds = seconds
+
+    def execute(self) -> None:
+        began = time.monotonic()
+        attempt = typing.cast(task.Attempt, task.current())
+        attempt.cancellation.wait(self._seconds)
+        notes.add((self.name, began, time.monotonic()))
+
+
+class Probed(Quick):
+    """Was not done, if it is asked."""
+
+    idempotent = False
+
+    def probe(self) -> object:
+        return task.NOT_DONE
 
 
 class Broken(Exception):

@@ -573,4 +573,7 @@ class _Owner:
         drive = self._engine.drive
         if drive is not None:
             error = persistence_base.ownership_lost(flow_uuid)
+            # Before this process may speak again, which its loop may be too
+            # late for.
+            drive.executor.hush(drive)
             drive.wishes.ask(lambda: drive.drop(error))

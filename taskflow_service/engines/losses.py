@@ -62,6 +62,8 @@ class Losses:
         self._run = run
         self._stage = stage
         self.probing: set[int] = set()
+        #: Requests whose places others are to take, by atom.
+        self.former: dict[int, Request] = {}
 
     def counted(self, node: int) -> None:
         """Count a loss of an atom, also of an earlier request of it."""
@@ -116,9 +118,15 @@ class Losses:
         else:
             self.ended(request, end, value)
 
+    def replace(self, request: Request) -> None:
+        """Have the atom's next request know the one it replaces."""
+        request.former = None
+        self.former[request.node] = request
+
     def _again(self, request: Request) -> None:
         """Have an atom, whose state stays, get a new request."""
         self._run.again.add(request.node)
+        self.replace(request)
         if request.action is Action.REVERT:
             self._run.offer_revert(request.node)
         else:

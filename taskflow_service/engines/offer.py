@@ -70,7 +70,7 @@ class Offer:
         attempt = drive.record.attempts[node]
         if run.is_new_attempt(node):
             attempt += 1
-        return Request(
+        request = Request(
             drive,
             node,
             typing.cast(task_mod.Task, drive.plan.items[node]),
@@ -78,8 +78,13 @@ class Offer:
             attempt,
             drive.controllers.try_number(drive.plan.retry_of[node]),
         )
+        if drive.losses.former:
+            request.former = drive.losses.former.pop(node, None)
+        return request
 
     def put_back(self, request: Request) -> None:
         """Undo a ``take``."""
         self.run.held -= 1
+        if request.former is not None:
+            self.run.losses.former[request.node] = request.former
         self.run.run.put_back(request.node, request.action is Action.REVERT)

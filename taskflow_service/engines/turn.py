@@ -406,6 +406,7 @@ class Drive:
             offer = offer_mod.Offer(self)
             for request in self.executor.withdraw(self):
                 offer.put_back(request)
+                self.losses.replace(request)
         self.stage.reconsider = False
         if stopping or not (run.ready or run.undoable or self.held):
             return []

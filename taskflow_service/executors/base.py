@@ -83,6 +83,7 @@ class Request:
         'finish_by',
         'reason',
         'timed_out',
+        'former',
         'private',
     )
 
@@ -113,6 +114,8 @@ class Request:
         self.reason: str | None = None
         #: The loop's: why it cancelled the request, if it did.
         self.timed_out: typing.Any = None
+        #: The request of the same atom that this one takes the place of.
+        self.former: Request | None = None
         #: The executor's own business.
         self.private: typing.Any = None
 
@@ -264,6 +267,12 @@ class Executor(abc.ABC):
     def next_deadline(self) -> float | None:
         """Monotonic time at which ``idle`` wants to be called, if any."""
         return None
+
+    def hush(self, run: Run) -> None:
+        """Say nothing more in the name of a flow that was lost.
+
+        Called from any thread, before :meth:`abandon`.
+        """
 
     @abc.abstractmethod
     def close(self) -> None:

@@ -162,6 +162,7 @@ class Description:
             round=request.number,
             epoch=run.epoch,
             grant=work.grant,
+            backlog=work.charge is records.Charge.BACKLOG,
             idempotent=work.kind.idempotent,
             strict_fence=task.strict_fence,
             run_timeout=task.run_timeout,

@@ -151,6 +151,20 @@ class Hub(control.Control):
                 self._waiting.discard(client)
             self.machine.outage = bool(self._waiting)
 
+    def hush(self, client: Client, run: typing.Any) -> None:
+        """Let go of all of a flow at once, before its loop does.
+
+        The logbook says that another process owns it: from here on this one
+        may speak again, but not of that.
+        """
+        with self.lock:
+            works = [
+                work
+                for work in self.machine.open
+                if work.tag[0] is client and work.tag[1].run is run
+            ]
+            self.machine.forget(works)
+
     def reason(self, work: records.Work) -> str:
         """Say in one line why work has no place."""
         with self.lock:

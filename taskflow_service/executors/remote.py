@@ -188,6 +188,10 @@ class RemoteExecutor(base.Executor):
         uuids = [r.request_uuid for r in requests if r.request_uuid]
         self._hub.forget(works, uuids)
 
+    def hush(self, run: base.Run) -> None:
+        """Send nothing more of a flow that another process owns now."""
+        self._hub.hush(self, run)
+
     def cancel(self, request: base.Request, reason: str) -> None:
         """Reach the token of a task, wherever it runs."""
         if isinstance(request.private, records.Work):
@@ -265,6 +269,9 @@ class RemoteExecutor(base.Executor):
             request.run.epoch,
             self._start_timeout if limit is None else limit,
         )
+        former, request.former = request.former, None
+        if former is not None and isinstance(former.private, records.Work):
+            _inherit(request, work, former)
         request.private = work
         return work
 
@@ -384,6 +391,21 @@ class _LocalOffer:
     def put_back(self, request: base.Request) -> None:
         """Undo a ``take``."""
         self.left.insert(0, request)
+
+
+def _inherit(
+    request: base.Request, work: records.Work, former: base.Request
+) -> None:
+    """Carry over what holds for an atom, not for one request of it."""
+    if request.action is base.Action.PROBE:
+        # Where its execute was lost that may still run.
+        work.avoid = (
+            former.private.avoid
+            if former.action is base.Action.PROBE
+            else former.incarnation
+        )
+    if (request.action, request.attempt) == (former.action, former.attempt):
+        work.starved = former.private.starved
 
 
 def _stays(task: task_mod.Task) -> bool:

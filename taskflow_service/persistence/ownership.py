@@ -413,13 +413,14 @@ class Ownership:
                 if mine.get(uuid) != each.epoch
                 and not self._ended_here(uuid, each)
             ]
-        self.forget(lost)
-        self._verified = claims
         for uuid in lost:
             LOG.warning('Flow %s was taken over by another process', uuid)
             driver = driven[uuid].driver
             if driver is not None:
                 driver.lost(uuid)
+        # Only now may this process speak again: nobody speaks of the lost.
+        self.forget(lost)
+        self._verified = claims
 
     def _ended_here(self, flow_uuid: str, each: _Driven) -> bool:
         """Whether a flow has no owner because its run here just ended."""

@@ -133,8 +133,10 @@ class Request:
     attempt: wire.Count = 1
     #: The epoch of the flow's owner who sends it.
     epoch: wire.Count = 0
-    #: The number of the report whose credit it spends.
+    #: The number of the report whose credit it spends, and whether it takes
+    #: room of the backlog there, or a slot.
     grant: wire.Count = 0
+    backlog: bool = False
     task_version: str = '1.0'
     flow_name: str | None = None
     #: Which try (round of the nearest retry controller) this is, from 1; a

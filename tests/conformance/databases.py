@@ -47,12 +47,17 @@ class Told:
     def __init__(self) -> None:
         self.asks: list[tuple[str, str]] = []
         self.losses: list[str] = []
+        #: Whether its process might speak when it heard of each loss.
+        self.spoke: list[bool] = []
+        self.claims: ownership.Ownership | None = None
 
     def asked(self, flow_uuid: str, what: str) -> None:
         self.asks.append((flow_uuid, what))
 
     def lost(self, flow_uuid: str) -> None:
         self.losses.append(flow_uuid)
+        if self.claims is not None:
+            self.spoke.append(self.claims.may_speak())
 
 
 class Process:
@@ -672,6 +677,18 @@ class DatabaseSuite(backends.RowsSuite):
         self.assertEqual(['f'], one.told.losses)
         self.assertTrue(one.backend.claims.may_speak())
         self.assertRaises(exceptions.FlowOwned, one.claim, 'g')
+
+    def test_who_lost_a_flow_hears_of_it_before_it_may_speak_again(
+        self,
+    ) -> None:
+        self.saved_book('f')
+        one, two = self.process('one'), self.process('two')
+        one.told.claims = one.backend.claims
+        one.claim('f')
+        self.assertIsNotNone(self._wait_out(two, 'f'))
+        one.backend.claims.beat()
+        self.assertEqual([False], one.told.spoke)
+        self.assertTrue(one.backend.claims.may_speak())
 
     def test_until_it_has_verified_it_must_not_speak(self) -> None:
         self.saved_book('f')

@@ -19,11 +19,13 @@ Real daemons on RabbitMQ with the shortest leases that are allowed.
 from __future__ import annotations
 
 from concurrent import futures
+import contextlib
 import importlib
 import logging
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -45,11 +47,12 @@ from taskflow_service.executors import hub
 from taskflow_service.messaging import transport
 from taskflow_service.patterns import linear_flow
 from taskflow_service.patterns import unordered_flow
+from taskflow_service.persistence import backends
 from tests import daemons
 from tests import servers
 
 LEASE = 5
-LOST_AFTER = 12
+LOST_AFTER = 12.0
 
 # Tasks that leave a line for each start, each undo and each probe, and wait
 # for a file.
@@ -102,10 +105,17 @@ _TASKS = textwrap.dedent("""
                 note(path, 'stopped')
             task.current().cancellation.raise_if_cancelled()
 
+    class Burn(task.Task):
+        def execute(self, path, seconds):
+            note(path, 'start', os.getpid(), task.current().attempt)
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                pass
+
     class Step(task.Task):
         def execute(self, path):
             note(path, 'step', self.name)
-            time.sleep(0.3)
+            time.sleep(0.1)
 
     class StepAgain(Step):
         idempotent = True
@@ -118,6 +128,7 @@ _NAMES = (
     'WaitDone',
     'WaitNotDone',
     'Polite',
+    'Burn',
     'Step',
     'StepAgain',
 )
@@ -127,6 +138,7 @@ class _Case(base.BaseTestCase):
     """An engine in this process, daemons beside it."""
 
     private = False
+    lost_after: float = LOST_AFTER
     options: typing.Mapping[str, object] = types.MappingProxyType({})
 
     def setUp(self) -> None:
@@ -156,18 +168,18 @@ class _Case(base.BaseTestCase):
                 **self.options,
             )
         )
-        limits = f'[remote]\nlease = {LEASE}\nlost_after = {LOST_AFTER}\n'
+        limits = f'[remote]\nlease = {LEASE}\nlost_after = {self.lost_after}\n'
         made.file.write_text(made.file.read_text() + limits)
         made.conf.set_override('lease', float(LEASE), 'remote')
-        made.conf.set_override('lost_after', float(LOST_AFTER), 'remote')
+        made.conf.set_override('lost_after', self.lost_after, 'remote')
         for room in (identity, transport, hub, embedded):
             self.addCleanup(room.forget, made.conf)
         return made
 
-    def _run(self, flow: typing.Any) -> None:
+    def _run(self, flow: typing.Any, **store: typing.Any) -> None:
         """Run a flow in a thread."""
         self.engine = engines.load(
-            flow, conf=self.first.conf, store={'path': str(self.path)}
+            flow, conf=self.first.conf, store={'path': str(self.path), **store}
         )
         self.error: Exception | None = None
 
@@ -278,8 +290,11 @@ class LostTest(_Case):
         self.assertIsNone(self.error)
         self.assertEqual(1, len(self._notes('probe')))
 
-    def test_a_late_outcome_of_a_paused_worker_is_refused(self) -> None:
-        log = self.useFixture(fixtures.FakeLogger())
+    def test_a_late_outcome_of_a_paused_worker_is_refused_and_kept(
+        self,
+    ) -> None:
+        log = self.useFixture(fixtures.FakeLogger(level=logging.WARNING))
+        logbook = self._keep_logbook()
         self._run(self.tested.WaitAgain('waiting'))
         paused = self._pid()
         self._second()
@@ -289,14 +304,52 @@ class LostTest(_Case):
         self._go()
         self._await_end()
         self.assertIsNone(self.error)
-        self.assertEqual(pids[1], self.engine.storage.fetch('answer'))
+        before = self._rows(logbook, 'SELECT * FROM tfs_atom_details')
         os.kill(paused, signal.SIGCONT)
-        deadline = time.monotonic() + daemons.DEADLINE
-        while 'late outcome' not in log.output:
-            self.assertLess(time.monotonic(), deadline)
-            self.running.join(0.05)
-            threading.Event().wait(0.05)
+        found = self._await_late(logbook)
+        # Of the worker that was paused, of no request that is current, once.
+        ((request, name, outcome),) = found
+        self.assertTrue(name.startswith('one.'), name)
+        self.assertIn('"ok"', outcome)
+        self.assertIn(str(pids[0]), outcome)
+        self.assertNotIn(request, str(before))
+        self.assertEqual(1, log.output.count('Refused a late outcome (ok)'))
+        self.assertEqual(1, hub.shared(self.first.conf).evidence.refused)
+        # What has replaced it is as it was.
+        self.assertEqual(
+            before, self._rows(logbook, 'SELECT * FROM tfs_atom_details')
+        )
         self.assertEqual(pids[1], self.engine.storage.fetch('answer'))
+        # The worker may forget it, and does: a drain waits for nobody.
+        self.assertEqual(2, len(self._notes('end')))
+        self.first.drain(self.program)
+
+    def _keep_logbook(self) -> str:
+        """Keep the flows of this test in a logbook; return its file."""
+        path = str(self.path / 'logbook')
+        conf = self.first.conf
+        conf.set_override('connection', f'sqlite:///{path}', 'database')
+        conf.set_override('backend', 'sqlalchemy', 'persistence')
+        backend = backends.from_conf(conf, upgrade=True)
+        assert backend is not None
+        backend.close()
+        return path
+
+    @staticmethod
+    def _rows(logbook: str, query: str) -> list[typing.Any]:
+        """Look into a logbook as another program would."""
+        with contextlib.closing(sqlite3.connect(logbook)) as connection:
+            return connection.execute(query).fetchall()
+
+    def _await_late(self, logbook: str) -> list[typing.Any]:
+        query = 'SELECT request_uuid, worker, outcome FROM tfs_late_outcomes'
+        deadline = time.monotonic() + daemons.DEADLINE
+        while True:
+            found = self._rows(logbook, query)
+            if found:
+                return found
+            self.assertLess(time.monotonic(), deadline, self.first.read_log())
+            threading.Event().wait(0.05)
 
     def _continue(self, pid: int) -> None:
         try:
@@ -306,26 +359,41 @@ class LostTest(_Case):
 
 
 class BusyTest(_Case):
+    """Four slots, so four of these are all that the worker can do."""
+
+    def _fill(self, name: str, **store: typing.Any) -> None:
+        log = self.useFixture(fixtures.FakeLogger(level=logging.WARNING))
+        flow = unordered_flow.Flow('busy')
+        task = getattr(self.tested, name)
+        for number in range(4):
+            flow.add(task(f'busy {number}', provides=f'{number}'))
+        self._run(flow, **store)
+        self._await_notes('start', 4)
+        if name == 'Wait':
+            threading.Event().wait(LEASE + 2)
+            self._go()
+        self._await_end()
+        self.assertIsNone(self.error)
+        # Nothing was tried anew, and nobody was thought lost.
+        self.assertEqual(4, len(self._notes('start')))
+        self.assertEqual('', log.output)
+
     def test_a_worker_that_is_busy_for_longer_than_its_lease_lives(
         self,
     ) -> None:
-        flow = unordered_flow.Flow('busy')
-        for number in range(4):
-            flow.add(self.tested.Wait(f'wait {number}', provides=f'{number}'))
-        self._run(flow)
-        self._await_notes('start', 4)
-        threading.Event().wait(LEASE + 2)
-        self._go()
-        self._await_end()
-        self.assertIsNone(self.error)
-        self.assertEqual(4, len(self._notes('start')))
+        self._fill('Wait')
+
+    def test_a_worker_that_burns_its_processor_for_longer_lives(self) -> None:
+        self._fill('Burn', seconds=LEASE + 2)
 
 
 class BrokerAwayTest(_Case):
     """A broker that goes away costs time, and nothing else."""
 
     private = True
-    FLOWS = 20
+    lost_after = 120.0
+    AWAY = float(os.environ.get('TFS_BROKER_AWAY', '60'))
+    FLOWS = 100
     STEPS = 6
 
     def _run_flows(self) -> list[futures.Future[None]]:
@@ -345,18 +413,23 @@ class BrokerAwayTest(_Case):
         return runs
 
     def _await_steps(self, count: int) -> None:
-        deadline = time.monotonic() + daemons.DEADLINE
+        deadline = time.monotonic() + 2 * daemons.DEADLINE
         while len(self._notes('step')) < count:
             self.assertLess(time.monotonic(), deadline)
             threading.Event().wait(0.05)
 
     def test_all_flows_finish_and_no_task_runs_twice(self) -> None:
-        log = self.useFixture(fixtures.FakeLogger(level=logging.WARNING))
+        log = self.useFixture(
+            fixtures.FakeLogger(
+                level=logging.INFO, format='%(levelname)s %(name)s %(message)s'
+            )
+        )
         server = typing.cast(typing.Any, self.broker.server)
         runs = self._run_flows()
         self._await_steps(10)
         server.stop()
-        threading.Event().wait(LOST_AFTER / 2)
+        threading.Event().wait(self.AWAY)
+        self.assertLess(len(self._notes('step')), self.FLOWS * self.STEPS / 2)
         server.start()
         self._await_steps(self.FLOWS * self.STEPS // 2)
         server.stop()
@@ -374,12 +447,22 @@ class BrokerAwayTest(_Case):
             for count in range(self.STEPS)
         )
         self.assertEqual(wanted, names)
+        for output in (log.output, self.first.read_log()):
+            self._assert_told(output.splitlines())
+
+    def _assert_told(self, lines: list[str]) -> None:
+        """What was going on can be read in a few lines of ours."""
         ours = [
             line
-            for line in log.output.splitlines()
-            if 'Cannot send' in line or 'Still cannot send' in line
+            for line in lines
+            if ' taskflow_service.' in line
+            and ('WARNING ' in line or 'ERROR ' in line)
         ]
-        self.assertLess(len(ours), 6)
+        for word in ('Cannot send over', 'messages wait'):
+            self.assertIn(word, '\n'.join(ours))
+        self.assertIn('again, after', '\n'.join(lines))
+        # Each outage once, and once a minute.
+        self.assertLessEqual(len(ours), 4 + self.AWAY / 30, '\n'.join(ours))
 
 
 class TaskProcessTest(_Case):

@@ -15,10 +15,14 @@
 
 from __future__ import annotations
 
+import collections
+from concurrent import futures
+import os
 import threading
 import time
 import typing
 
+import fixtures
 from oslotest import base
 
 from taskflow_service import engines
@@ -48,34 +52,47 @@ class QuorumTransportTest(RabbitTransportTest):
 
 
 class QueuesTest(base.BaseTestCase):
-    """Restarts leave no more queues than one run does."""
+    """Restarts leave no more queues than one run does.
+
+    Ten engines and ten workers, with names of their own, each of which comes
+    and goes ten times. ``TFS_RESTARTS`` may say ``1x100``: one of each, a
+    hundred times, which takes some minutes.
+    """
 
     def setUp(self) -> None:
         super().setUp()
+        names, runs = os.environ.get('TFS_RESTARTS', '10x10').split('x')
+        self.names, self.runs = int(names), int(runs)
         self.broker = self.useFixture(servers.RabbitMQ(private=True))
         self.notes = remote.new_notes()
 
-    def _run_once(self) -> None:
+    def _host(self, number: int) -> int:
+        """Be a host whose processes come and go; return the runs."""
         url = f'{self.broker.url}?rabbit_transient_queues_ttl=1'
-        bus = remote.Bus(url, self.broker.namespace)
-        with bus:
-            bus.worker(remote.Add, name='blue')
-            engines.run(
-                remote.Add(),
-                engine='workers',
-                conf=bus.conf,
-                store={'number': 1},
-            )
+        host = f'host-{number}'
+        total = 0
+        with fixtures.TempDir() as folder:
+            for _ in range(self.runs):
+                with remote.Bus(url, f'{self.broker.namespace}.{host}') as bus:
+                    bus.conf.set_override('state_path', folder.path)
+                    bus.conf.set_override('name', host, 'worker')
+                    bus.worker(remote.Add)
+                    total = engines.run(
+                        remote.Add(),
+                        engine='workers',
+                        conf=bus.conf,
+                        store={'number': total},
+                    )['total']
+        return total
 
     def _queues(self) -> set[str]:
         server = typing.cast(instances.RabbitMQ, self.broker.server)
         return set(server.queues())
 
     def test_restarts_leave_no_more_queues_than_one_of_each(self) -> None:
-        self._run_once()
-        for _ in range(8):
-            self._run_once()
-        roles = {'worker': set(), 'engine': set()}  # type: dict[str, set[str]]
+        with futures.ThreadPoolExecutor(self.names) as pool:
+            runs = list(pool.map(self._host, range(self.names)))
+        self.assertEqual([self.runs] * self.names, runs)
         deadline = time.monotonic() + remote.LONG
         while True:
             queues = self._queues()
@@ -83,9 +100,8 @@ class QueuesTest(base.BaseTestCase):
                 break
             self.assertLess(time.monotonic(), deadline, queues)
             threading.Event().wait(0.5)
-        for name in queues:
-            role = name.split('.')[1]
-            roles[role].add(name)
-        # Of each the shared one, and that of the name.
-        self.assertEqual(2, len(roles['worker']), queues)
-        self.assertEqual(2, len(roles['engine']), queues)
+        # For each of the hosts and either role the shared one, and that of
+        # the name.
+        self.assertLessEqual(len(queues), 4 * self.names, queues)
+        roles = collections.Counter(name.split('.')[2] for name in queues)
+        self.assertEqual({'worker', 'engine'}, set(roles), queues)

@@ -387,6 +387,7 @@ class Engine(bus.Process):
                 attempt=atom.attempt,
                 epoch=driven.epoch,
                 grant=work.grant,
+                backlog=work.charge is records.Charge.BACKLOG,
                 idempotent=work.kind.idempotent,
                 arguments=str(index),
             )

@@ -252,6 +252,11 @@ class Engine:
         return self._link.good
 
     @property
+    def open(self) -> list[records.Work]:
+        """All work that has a place, committed or not."""
+        return list(self._peers.open.values())
+
+    @property
     def counts(self) -> typing.Counter[str]:
         """How often each kind of bad or useless message came."""
         return self._peers.counts

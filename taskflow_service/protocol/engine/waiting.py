@@ -85,6 +85,7 @@ class Waiting:
         if line is None or work not in line.works:
             return False
         line.works.remove(work)
+        work.starved += line.starved - work.base
         self._tidy(work.kind)
         return True
 
@@ -247,18 +248,22 @@ class Waiting:
                 self._expire(kind, line, now)
         self._balance.tick(now, self._lines)
         for peer in self._peers.known.values():
-            unused = max(
-                peer.room(records.Charge.SLOT),
-                peer.room(records.Charge.BACKLOG),
-            )
-            age = now - peer.credit_at
-            if (
-                unused > 0
-                and DECLINE_AFTER <= age < self._timing.heartbeat
-                and not self.demand(peer)
-            ):
+            if self._is_unused(peer, now):
                 peer.credit[:] = [0, 0]
                 peer.decline = True
+
+    def _is_unused(self, peer: records.Peer, now: clock.Boottime) -> bool:
+        """Whether a credit is better given back than kept."""
+        slots = peer.room(records.Charge.SLOT)
+        age = now - peer.credit_at
+        if (
+            max(slots, peer.room(records.Charge.BACKLOG)) <= 0
+            or age >= self._timing.heartbeat
+            or self.demand(peer)
+        ):
+            return False
+        # A slot that is lent is kept free, also from one's own backlog.
+        return age >= DECLINE_AFTER or (slots > 0 and _has_backlog(peer))
 
     def _expire(
         self, kind: records.Kind, line: Line, now: clock.Boottime
@@ -346,6 +351,16 @@ class Waiting:
 def _range(lowest: messages.Version, highest: messages.Version) -> str:
     first, last = ('{}.{}'.format(*version) for version in (lowest, highest))
     return first if first == last else f'{first} to {last}'
+
+
+def _has_backlog(peer: records.Peer) -> bool:
+    """Whether something may wait there for a slot."""
+    return any(
+        work.request is not None
+        and work.request.backlog
+        and work.state is not messages.State.STARTED
+        for work in peer.open.values()
+    )
 
 
 def _demand(

@@ -67,8 +67,10 @@ class Intake:
         self._recorded(orders.recorded)
         self._want(party, orders.demand)
         wants = party.demand or party.spare
+        if wants and party.untold:
+            party.due = True
         if not wants and orders.seen >= party.lent_in:
-            party.lent = party.lent_backlog = 0
+            party.take_back()
         party.due = party.due or orders.ask
         party.introduce = party.introduce or orders.ask
 
@@ -189,12 +191,16 @@ class Intake:
     ) -> None:
         """Find a slot, or a place in the line, for a new execute."""
         book, party = self._book, entry.party
-        if party.lent > 0:
+        if entry.request.backlog:
+            party.lent_backlog = max(0, party.lent_backlog - 1)
+            party.told_backlog = max(0, party.told_backlog - 1)
+        elif party.lent > 0:
             party.lent -= 1
+            party.told = max(0, party.told - 1)
             self._start(entry, now, wall)
-        elif entry.request.idempotent:
+            return
+        if entry.request.idempotent:
             if self.queued() < book.backlog:
-                party.lent_backlog = max(0, party.lent_backlog - 1)
                 party.queue.append(entry)
             else:
                 book.hand_back(entry, now, 'no room')
@@ -340,19 +346,22 @@ class Intake:
         backlog: int,
         now: clock.Boottime,
     ) -> None:
-        if not party.lent and not party.lent_backlog:
-            # More of what is lent already can wait for the next report.
-            party.due = True
         party.lent += slots
         party.lent_backlog += backlog
         party.lent_at = now
+        # More of what it knows of and has not spent can wait for the next
+        # report, or for orders that spend some.
+        known = party.told if slots else party.told_backlog
+        if party.untold and not known:
+            party.due = True
 
     def lapse(self, now: clock.Boottime) -> None:
         """Take back credit that was not spent, and demand of the silent."""
         book = self._book
         for party in book.parties.values():
             if now - party.lent_at >= book.timing.heartbeat:
-                party.lent = party.lent_backlog = party.implied = 0
+                party.take_back()
+                party.implied = 0
             if book.silent(party, now):
                 party.demand = party.demand_idempotent = 0
                 party.spare = party.implied = 0
@@ -381,4 +390,4 @@ class Intake:
             if entry.phase is records.Phase.QUEUED:
                 book.hand_back(entry, now, 'closed')
         for party in book.parties.values():
-            party.lent = party.lent_backlog = 0
+            party.take_back()

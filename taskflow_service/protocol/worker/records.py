@@ -104,6 +104,9 @@ class Party:
     lent_backlog: int = 0
     lent_in: int = 0
     lent_at: clock.Boottime = NEVER
+    #: How much of it was in a report, and is not spent.
+    told: int = 0
+    told_backlog: int = 0
     #: Its requests that wait for a slot.
     queue: collections.deque[Entry] = dataclasses.field(
         default_factory=collections.deque
@@ -123,6 +126,21 @@ class Party:
     def incarnation(self) -> str:
         """Its identity."""
         return self.peer.incarnation
+
+    @property
+    def untold(self) -> bool:
+        """Whether it lacks what it could have, because no report said so.
+
+        While some of its requests wait here it lacks nothing: more room for
+        such can wait until they end.
+        """
+        return self.lent > self.told or (
+            self.lent_backlog > self.told_backlog and not self.queue
+        )
+
+    def take_back(self) -> None:
+        """Lend it nothing any more."""
+        self.lent = self.lent_backlog = self.told = self.told_backlog = 0
 
 
 @dataclasses.dataclass(slots=True)

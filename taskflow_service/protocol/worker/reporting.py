@@ -97,6 +97,7 @@ class Reporting:
             party.lent_at = now
         party.handed_back.clear()
         party.disowned.clear()
+        party.told, party.told_backlog = report.credit
         party.beat = party.introduce = False
         return report
 

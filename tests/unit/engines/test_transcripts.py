@@ -30,6 +30,7 @@ from taskflow_service import task
 from taskflow_service.patterns import graph_flow
 from taskflow_service.patterns import linear_flow
 from taskflow_service.patterns import unordered_flow
+from tests import remote
 from tests.unit.engines import hands
 
 #: Name -> (engine's options, whether in a loop of many flows).
@@ -44,6 +45,9 @@ if importlib.util.find_spec('taskflow_service.executors.processes'):
         {'engine': 'parallel', 'executor': 'processes', 'max_workers': 1},
         False,
     )
+
+
+DETAILS = "'progress_details': None, "
 
 
 class Add(task.Task):
@@ -173,6 +177,19 @@ class TranscriptTest(base.BaseTestCase):
                     self.transcript(make, *how),
                     f'{make.__name__} in {name}',
                 )
+
+    def test_workers_agree_as_well(self):
+        bus = self.useFixture(remote.Bus())
+        workers = {'engine': 'workers', 'conf': bus.conf}
+        for make in PROGRAMS:
+            expected = self.transcript(make, *EXECUTORS['serial'])
+            self.assertEqual(
+                # Progress travels with the heartbeats: of a task that ends
+                # before the next there is nothing to tell.
+                [each.replace(DETAILS, '') for each in expected],
+                self.transcript(make, workers, in_loop=False),
+                make.__name__,
+            )
 
     def test_what_they_agree_on(self):
         self.assertEqual(

@@ -209,6 +209,61 @@ class RemoteExecutorTest(test_base.BaseTestCase):
         self._drive(executor, [self._request(remote.Add(), number=2)])
         self.assertEqual(1, len(self.notes.lines))
 
+    def test_a_probe_is_not_asked_of_who_lost_the_task(self) -> None:
+        workers = {self.bus.worker(remote.Probed).name for _ in range(2)}
+        executor = self._executor()
+        for _ in range(3):
+            lost = self._request(remote.Probed())
+            self._drive(executor, [lost])
+            probe = self._request(remote.Probed(), base.Action.PROBE)
+            probe.former = lost
+            self._drive(executor, [probe])
+            # Where a probe is lost too, that is not the place to avoid.
+            again = self._request(remote.Probed(), base.Action.PROBE)
+            again.former = probe
+            self._drive(executor, [again])
+            self.assertEqual(workers, {lost.worker, probe.worker})
+            self.assertEqual(probe.worker, again.worker)
+
+    def test_what_comes_back_does_not_wait_anew(self) -> None:
+        self.bus.worker(remote.Add)
+        executor = self._executor()
+        first = self._request(remote.Add(), number=1)
+        self._drive(executor, [first])
+        first.private.starved = 3.0
+        second = self._request(remote.Add(), number=1)
+        second.former = first
+        self._placed(executor, second)
+        self.assertEqual(3.0, second.private.starved)
+        executor.release([second])
+        other = self._request(remote.Add(), number=1)
+        other.former, other.attempt = first, 2
+        self._placed(executor, other)
+        self.assertEqual(0.0, other.private.starved)
+
+    def test_of_a_flow_that_was_lost_nothing_more_is_sent(self) -> None:
+        self.bus.worker(remote.Add)
+        executor = self._executor()
+        lost = self._request(remote.Add(name='lost'), number=1)
+        placed = self._placed(executor, lost)
+        executor.hush(self.run_)
+        executor.start(placed)
+        self.run_ = _Run(lambda: self.events.put(None))
+        mine = self._request(remote.Add(name='mine'), number=1)
+        self._drive(executor, [mine])
+        self.assertEqual([('execute', 'mine')], self.notes.lines)
+
+    def _placed(
+        self, executor: remote_mod.RemoteExecutor, request: base.Request
+    ) -> list[base.Request]:
+        """Wait until a request has a place."""
+        offer = _Offer(self.run_, [request])
+        placed = executor.place(offer)
+        while not placed:
+            self.events.get(timeout=remote.LONG)
+            placed = executor.place(offer)
+        return placed
+
     def test_a_map_sends_tasks_to_workers_of_a_topic_only(self) -> None:
         self.bus.worker(remote.Add, topics=['red'])
         blue = self.bus.worker(remote.Add, topics=['green', 'blue'])
@@ -264,12 +319,7 @@ class RemoteExecutorTest(test_base.BaseTestCase):
         self.bus.worker(remote.Wait)
         executor = self._executor()
         request = self._request(remote.Wait())
-        offer = _Offer(self.run_, [request])
-        placed = executor.place(offer)
-        while not placed:
-            self.events.get(timeout=remote.LONG)
-            placed = executor.place(offer)
-        executor.start(placed)
+        executor.start(self._placed(executor, request))
         self.assertTrue(self.notes.running.acquire(timeout=remote.LONG))
         executor.cancel(request, 'not wanted')
         outcome = self.events.get(timeout=remote.LONG)

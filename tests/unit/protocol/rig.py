@@ -80,6 +80,7 @@ class EngineRig:
                 task='t.task',
                 action=action,
                 grant=work.grant,
+                backlog=work.charge is records.Charge.BACKLOG,
                 epoch=work.epoch,
                 idempotent=work.kind.idempotent,
             )

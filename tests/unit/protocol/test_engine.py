@@ -260,6 +260,25 @@ class EngineTest(base.BaseTestCase):
         self.wait(1)
         self.assertEqual((), self.rig.say().demand)
 
+    def test_a_slot_that_keeps_the_own_backlog_waiting_is_given_back(self):
+        works = self.begin(2, (1, 1), idempotent=True)
+        held = [
+            Held(work.request_uuid, state)
+            for work, state in zip(
+                works, (State.STARTED, State.ACCEPTED), strict=True
+            )
+        ]
+        self.report(held=tuple(held), credit=(1, 0))
+        self.rig.tick()
+        self.assertEqual(2, self.rig.say().seen)
+
+    def test_a_slot_that_keeps_nobody_waiting_is_kept_for_a_moment(self):
+        (work,) = self.begin(idempotent=True)
+        running = Held(work.request_uuid, State.STARTED)
+        self.report(held=(running,), credit=(1, 0))
+        self.rig.tick()
+        self.assertIsNone(self.rig.say())
+
     def test_a_cancel_is_said_until_it_shows(self):
         (work,) = self.begin()
         uuid = work.request_uuid
@@ -422,6 +441,20 @@ class EngineTest(base.BaseTestCase):
         self.wait(100)
         self.engine.outage = False
         self.wait(9)
+        self.assertEqual([], self.engine.events())
+        self.wait(2)
+        self.assertIsInstance(self.engine.events()[0], records.Expired)
+
+    def test_who_waits_again_goes_on_waiting(self):
+        kind = records.Kind('t.task')
+        work = records.Work(kind, start_timeout=10.0)
+        self.engine.place([work], self.clock.now)
+        self.wait(6)
+        self.assertTrue(self.engine.withdraw(work))
+        again = records.Work(kind, start_timeout=10.0)
+        again.starved = work.starved
+        self.engine.place([again], self.clock.now)
+        self.wait(3)
         self.assertEqual([], self.engine.events())
         self.wait(2)
         self.assertIsInstance(self.engine.events()[0], records.Expired)

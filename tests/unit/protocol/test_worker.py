@@ -143,6 +143,30 @@ class WorkerTest(base.BaseTestCase):
         self.orders('e2', execute=(self.request('s0'),))
         self.assertEqual(['s0'], self.worker.running)
 
+    def test_what_is_for_the_backlog_takes_no_slot(self):
+        self.make(slots=1)
+        self.want(count=9, idempotent=True)
+        again = self.request('again', idempotent=True, backlog=True)
+        once = self.request('once')
+        # Both spend the same credit; they may come in either order.
+        self.orders('e1', execute=(again, once))
+        self.assertEqual(['once'], self.worker.running)
+        self.assertEqual(0, self.worker.core.counts.total())
+
+    def test_more_room_is_told_to_who_has_spent_what_it_knew_of(self):
+        self.make(slots=2)
+        self.want('e2', count=1)
+        self.orders('e2', execute=(self.request('s0'),))
+        self.worker.say('e2')
+        report = self.want(count=9, idempotent=True)
+        self.assertEqual((1, 8), report.credit)
+        # No use for the backlog: what waits can run only once.
+        demand = (messages.Demand('t.task', 5),)
+        self.orders(execute=(self.request('r0'),), demand=demand)
+        self.worker.say()
+        self.worker.finish('s0')
+        self.assertEqual(1, self.worker.say().credit[0])
+
     def test_what_follows_an_outcome_has_room_without_asking(self):
         self.make()
         self.run_one()
