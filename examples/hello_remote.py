@@ -55,6 +55,8 @@ def make_conf(args: argparse.Namespace) -> cfg.ConfigOpts:
     transport.register_opts(conf)
     conf([], project='taskflow_service', default_config_files=[])
     conf.set_override('transport_url', args.transport_url)
+    # Who looks on does not want to wait for ten minutes.
+    conf.set_default('start_timeout', 60.0, 'remote')
     connection = args.connection
     if connection is None:
         path = identity.state_path(conf) / 'hello_remote.sqlite'
@@ -161,6 +163,9 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger('taskflow_service').setLevel(
         logging.DEBUG if args.debug else logging.INFO
     )
+    if not args.debug:
+        # Of a broker that is away taskflow_service says so once.
+        logging.getLogger('oslo.messaging').setLevel(logging.CRITICAL)
     try:
         conf = make_conf(args)
         if args.mode == 'worker':

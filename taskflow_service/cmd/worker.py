@@ -27,6 +27,7 @@ from taskflow_service import task
 from taskflow_service.cmd import program
 from taskflow_service.messaging import transport
 from taskflow_service.service import daemon
+from taskflow_service.service import repeats
 from taskflow_service.worker import worker
 
 PROG = 'taskflow-worker'
@@ -57,6 +58,7 @@ def _main(argv: list[str]) -> int:
     # What can be seen here is said here, before anything is started.
     transport.check(conf)
     registry.select(conf.worker.tasks)
+    repeats.install()
     code, reason = daemon.serve(
         conf,
         _make_worker,

@@ -249,14 +249,10 @@ class RemoteExecutor(base.Executor):
                 if work.start_timeout is not None
                 and seconds >= work.start_timeout
             ]
-            reason = hub.endpoint.trouble or 'it does not answer'
+            reason = 'the message broker does not answer'
             for work in late:
                 if hub.machine.withdraw(work):
-                    self._expired(
-                        records.Expired(
-                            work, f'the message broker is away: {reason}'
-                        )
-                    )
+                    self._expired(records.Expired(work, reason))
 
     # Placing
 
@@ -363,11 +359,17 @@ class RemoteExecutor(base.Executor):
     def _expired(self, event: records.Expired) -> None:
         """Place it nowhere: once it is RUNNING it fails at its start."""
         request: base.Request = event.work.tag[1]
+        trouble = self._hub.endpoint.trouble
+        reason = (
+            f'the message broker is away: {trouble}'
+            if trouble
+            else event.reason
+        )
         request.private = failure.Failure.from_exception(
             exceptions.StartTimeout(
                 f'Task {request.task.name!r} of flow {request.run.flow_uuid} '
                 f'could not start within {event.work.start_timeout:g} s: '
-                f'{event.reason}'
+                f'{reason}'
             )
         )
         with self._hub.lock:

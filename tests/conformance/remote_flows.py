@@ -92,7 +92,7 @@ class RemoteFlowSuite:
             [('execute', 'done'), ('revert', 'done', 2)], self.notes.lines
         )
 
-    def test_what_cannot_be_stored_ends_the_flow_and_hangs_nothing(
+    def test_w3_what_cannot_be_stored_ends_the_flow_and_hangs_nothing(
         self,
     ) -> None:
         self.bus.worker(*SERVED)
@@ -180,7 +180,7 @@ class RemoteFlowSuite:
     def _now(self) -> float:
         return time.monotonic()
 
-    def test_a_cancelled_flow_stops_its_tasks(self) -> None:
+    def test_w14_a_cancelled_flow_stops_its_tasks(self) -> None:
         self.bus.worker(*SERVED)
         engine = self._load(remote.Wait(name='wait'))
         with futures.ThreadPoolExecutor(1) as pool:
@@ -193,7 +193,7 @@ class RemoteFlowSuite:
         self.test.assertIsInstance(error, exceptions.Cancelled)
         self.test.assertEqual(states.REVERTED, engine.storage.get_flow_state())
 
-    def test_signs_of_life_are_heard_where_the_task_runs(self) -> None:
+    def test_w14_signs_of_life_are_heard_where_the_task_runs(self) -> None:
         self.bus.worker(*SERVED)
         # For longer than its timeout, with no report in between.
         self._load(remote.Beat(), store={'beats': 8}).run()
@@ -202,7 +202,7 @@ class RemoteFlowSuite:
         engine = self._load(silent)
         self.test.assertRaises(exceptions.HeartbeatTimeout, engine.run)
 
-    def test_a_task_that_runs_too_long_is_stopped(self) -> None:
+    def test_w14_a_task_that_runs_too_long_is_stopped(self) -> None:
         self.bus.worker(*SERVED)
         long = remote.Wait(name='long')
         long.run_timeout = 0.5

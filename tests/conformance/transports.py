@@ -157,7 +157,7 @@ class TransportSuite:
         test.assertEqual('fits', texts.get(timeout=LONG))
         test.assertEqual(1, worker.refused)
 
-    def test_only_signed_texts_are_taken_where_keys_are_set(self) -> None:
+    def test_w12_only_signed_texts_are_taken_where_keys_are_set(self) -> None:
         signed = make_conf(self.url, self.conf.remote.namespace)
         signed.set_override('signing_keys', ['k' * 32], 'security')
         test = typing.cast(typing.Any, self)

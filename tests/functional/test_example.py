@@ -24,6 +24,7 @@ import fixtures
 from oslotest import base
 
 from tests import daemons
+from tests import instances
 from tests import servers
 
 EXAMPLE = daemons.ROOT / 'examples' / 'hello_remote.py'
@@ -34,7 +35,7 @@ class HelloRemoteTest(base.BaseTestCase):
         super().setUp()
         self.home = self.useFixture(fixtures.TempDir()).path
 
-    def _start(self, *words: str) -> subprocess.Popen[str]:
+    def _start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
         program = subprocess.Popen(
             [sys.executable, str(EXAMPLE), *words],
             env={
@@ -42,6 +43,7 @@ class HelloRemoteTest(base.BaseTestCase):
                 'HOME': self.home,
                 'OS_DEFAULT__STATE_PATH': self.home,
                 'PYTHONPATH': str(daemons.ROOT),
+                **environment,
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -104,3 +106,20 @@ class HelloRemoteTest(base.BaseTestCase):
             self.assertEqual(1, program.returncode, said)
             self.assertEqual(1, len(said.splitlines()), said)
             self.assertIn(option, said)
+
+    def test_a_broker_that_is_away_is_said_once_and_waited_for_in_vain(
+        self,
+    ) -> None:
+        program = self._start(
+            '--transport-url',
+            f'rabbit://127.0.0.1:{instances.free_port()}/',
+            OS_REMOTE__START_TIMEOUT='5',
+        )
+        said, _ = program.communicate(timeout=daemons.DEADLINE)
+        self.assertEqual(1, program.returncode, said)
+        self.assertEqual(1, said.count('Cannot send over rabbit://'), said)
+        self.assertNotIn('oslo.messaging', said)
+        last = said.splitlines()[-1]
+        self.assertTrue(last.startswith('hello_remote: '), said)
+        self.assertIn('could not start within 5 s', last)
+        self.assertIn('the message broker is away', last)

@@ -17,9 +17,13 @@ engine or a worker at every single event of a small run.
 
 from __future__ import annotations
 
+import dataclasses
+
 from oslotest import base
 
+from taskflow_service.protocol import messages
 from taskflow_service.protocol.messages import Action
+from tests.simulation import database
 from tests.simulation import flows
 from tests.simulation import scenarios
 from tests.simulation import worker
@@ -253,6 +257,124 @@ class RacesTest(base.BaseTestCase):
         self.end()
         self.assertEqual(1, len(self.runs()))
         self.assertEqual(1, len(self.runs('a1')))
+
+    def test_a_take_over_that_an_outage_interrupts_is_made_later(self):
+        self.make([spec(seconds=60.0), spec('a1', after=(0,))], engines=2)
+        self.begin()
+        claim, interrupted = self.sim.base.claim, []
+
+        def interrupt(uuid, me, watched):
+            if watched is not None and not interrupted:
+                interrupted.append(me)
+                self.sim.base.out_until = self.sim.time + 30.0
+                return None
+            return claim(uuid, me, watched)
+
+        self.sim.base.claim = interrupt
+        (owner,) = [d for d in self.sim.drivers if d and d.driven]
+        self.sim.kill_engine(self.sim.drivers.index(owner))
+        self.end()
+        self.assertTrue(interrupted)
+        self.assertEqual(1, len(self.runs()))
+        self.assertEqual(1, len(self.runs('a1')))
+
+    def test_of_two_that_take_over_by_the_same_look_one_does(self):
+        self.make([spec(seconds=60.0), spec('a1', after=(0,))], engines=3)
+        self.begin()
+        claim, second = self.sim.base.claim, []
+
+        def claim_twice(uuid, me, watched):
+            result = claim(uuid, me, watched)
+            if watched is not None and result is not None and not second:
+                (other,) = [
+                    driver.peer.incarnation
+                    for driver in self.sim.drivers
+                    if driver.alive and driver.peer.incarnation != me
+                ]
+                second.append(claim(uuid, other, watched))
+            return result
+
+        self.sim.base.claim = claim_twice
+        (owner,) = [d for d in self.sim.drivers if d and d.driven]
+        self.sim.kill_engine(self.sim.drivers.index(owner))
+        self.end()
+        self.assertEqual([None], second)
+        self.assertEqual(1, len(self.runs()))
+
+    def test_a_process_of_the_same_name_is_another_owner(self):
+        self.make([spec(seconds=30.0), spec('a1', after=(0,))], engines=1)
+        run = self.begin()
+        self.sim.kill_engine(0)
+        self.sim.at(0.1, self.sim.drive, 0)
+        self.until(lambda: self.sim.drivers[0].alive)
+        heir = self.sim.drivers[0]
+        self.until(lambda: heir.core.counts['for another incarnation'])
+        self.assertFalse(heir.driven)
+        self.end()
+        self.assertEqual(2, self.sim.base.flows[self.flow.uuid].epoch)
+        self.assertEqual([run], self.runs())
+
+    def test_an_owner_that_never_renewed_its_lease_is_taken_over(self):
+        self.make([spec()], engines=1)
+        renew = self.sim.base.renew
+        self.until(lambda: self.sim.drivers[0])
+        first = self.sim.drivers[0].peer.incarnation
+
+        def never(owner):
+            return database.Outage() if owner == first else renew(owner)
+
+        self.sim.base.renew = never
+        self.sim.base.owners.pop(first, None)
+        row = self.sim.base.flows[self.flow.uuid]
+        self.until(lambda: row.owner == first)
+        self.sim.kill_engine(0)
+        self.assertNotIn(first, self.sim.base.owners)
+        self.sim.drivers.append(None)
+        self.sim.drive(1)
+        self.end()
+        self.assertEqual(2, row.epoch)
+        self.assertEqual(1, len(self.runs()))
+
+    def test_reports_of_before_a_take_over_change_nothing(self):
+        self.make([spec(seconds=60.0), spec('a1', after=(0,))], engines=2)
+        send, said = self.sim.bus.send, []
+
+        def listen(sender, name, message):
+            if isinstance(message, messages.Report):
+                said.append((sender, message))
+            send(sender, name, message)
+
+        self.sim.bus.send = listen
+        self.begin()
+        self.until(lambda: all(self.sim.drivers))
+        (owner,) = [d for d in self.sim.drivers if d.driven]
+        old = [pair for pair in said if pair[1].to == owner.peer.incarnation]
+        index = self.sim.drivers.index(owner)
+        self.sim.kill_engine(index)
+        self.sim.drive(index)
+        self.until(lambda: any(driver.driven for driver in self.sim.drivers))
+        for sender, report in reversed(old):
+            for driver in self.sim.drivers:
+                send(sender, driver.peer.name, report)
+        self.end()
+        self.assertTrue(old)
+        self.assertEqual(1, len(self.runs()))
+        self.assertEqual(1, len(self.runs('a1')))
+
+    def test_a_task_that_nobody_serves_yet_waits_and_burns_no_attempt(self):
+        """A rollout that has reached the engines, and the workers later."""
+        self.make([spec()], hosts=1)
+        (host,) = self.sim.hosts
+        newer = host.public
+        host.public = dataclasses.replace(newer, tasks={'t.again': '1.0'})
+        self.sim.run(60.0, lambda: False)
+        self.assertEqual([], self.runs())
+        host.crash()
+        host.public = newer
+        self.sim.at(2.5, host.boot)
+        flow = self.end()
+        self.assertEqual(1, flow.atoms[0].attempt)
+        self.assertEqual(1, len(self.runs()))
 
     # Cancelling
 

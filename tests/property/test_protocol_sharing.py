@@ -60,7 +60,7 @@ class SharingTest(base.BaseTestCase):
         )
         return sim
 
-    def test_four_workers_share_a_thousand_tasks(self):
+    def test_w8_four_workers_share_a_thousand_tasks(self):
         for kinds in KINDS:
             self.share(kinds)
             self.assertLess(self.idle, 0.10, kinds)

@@ -327,7 +327,9 @@ class RemoteExecutorTest(test_base.BaseTestCase):
         self.assertIs(base.End.CANCELLED, outcome.end)
         self.assertIn('not wanted', str(outcome.value))
 
-    def test_messages_are_counted(self) -> None:
+    def test_w18_a_task_costs_two_messages_and_a_crowd_shares_them(
+        self,
+    ) -> None:
         worker = self.bus.worker(remote.Add, remote.Quick)
         executor = self._executor()
         self._drive(executor, [self._request(remote.Add(), number=1)])

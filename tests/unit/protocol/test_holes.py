@@ -70,6 +70,33 @@ class HolesTest(base.BaseTestCase):
         self.assertFalse(engine.core.may_send(built, clock.now))
         self.assertTrue(engine.core.may_send(built.harmless(), clock.now))
 
+    def test_w1_a_late_result_does_not_complete_the_revert(self):
+        r = rig.Rig(slots=2)
+        (lost,) = r.begin()
+        r.worker.finish(lost)
+        # Nobody hears of it for so long that it is given up, and undone.
+        r.wait(130, talk=False)
+        self.assertEqual([(lost, End.LOST)], r.engine.ends())
+        r.engine.want(extra=True)
+        r.worker.hear(r.engine.who)
+        r.wait(1)
+        (undo,) = r.engine.core.place((), r.clock.now)
+        r.engine.start([undo], messages.Action.REVERT)
+        r.talk()
+        self.assertEqual([undo.request_uuid], r.worker.running)
+        # The result is told again and again.
+        r.wait(2 * rig.LEASE)
+        late = {
+            event.outcome.request_uuid: type(event)
+            for event in r.engine.core.events()
+            if getattr(event, 'outcome', None)
+        }
+        self.assertEqual({lost: records.Late}, late)
+        self.assertEqual([undo], r.engine.core.open)
+        r.worker.finish(undo.request_uuid)
+        r.talk()
+        self.assertEqual([(undo.request_uuid, End.OK)], r.engine.ends())
+
     def test_h2_a_running_task_runs_again_after_a_duplicate(self):
         """Stale orders are dropped whole, and are not answered."""
         bus = rig.Rig()
