@@ -28,9 +28,13 @@ from taskflow_service.cmd import program
 from taskflow_service.messaging import transport
 from taskflow_service.service import daemon
 from taskflow_service.service import repeats
+from taskflow_service.worker import health
 from taskflow_service.worker import worker
 
 PROG = 'taskflow-worker'
+
+#: ``--check`` found a process missing that hears.
+EXIT_UNHEALTHY = 3
 
 LOG = logging.getLogger(__name__)
 
@@ -40,6 +44,18 @@ _OPTS: list[cfg.Opt] = [
         default=False,
         help='Print the tasks that would be served, and end: name, version, '
         'distribution, and arguments of each.',
+    ),
+    cfg.BoolOpt(
+        'check',
+        default=False,
+        help='Say whether the worker processes of this configuration hear '
+        'what is sent to them, and end: with 0 if all do, with 3 if not.',
+    ),
+    cfg.FloatOpt(
+        'max-age',
+        min=1.0,
+        help='With --check: how many seconds may have passed since a worker '
+        'process last heard itself; default: [remote] lost_after.',
     ),
 ]
 
@@ -55,6 +71,8 @@ def _main(argv: list[str]) -> int:
     if conf.list_tasks:
         _print_tasks(registry.tasks(conf.worker.tasks))
         return 0
+    if conf.check:
+        return _check(conf)
     # What can be seen here is said here, before anything is started.
     transport.check(conf)
     registry.select(conf.worker.tasks)
@@ -76,9 +94,26 @@ def _register_cli_opts(conf: cfg.ConfigOpts) -> None:
     conf.register_cli_opts(_OPTS)
 
 
+def _check(conf: cfg.ConfigOpts) -> int:
+    max_age = conf.max_age
+    limit = conf.remote.lost_after if max_age is None else max_age
+    found = health.look(conf, limit)
+    for each in found:
+        print(each)
+    healthy = sum(each.healthy for each in found)
+    if healthy >= conf.worker.processes:
+        return 0
+    program.print_error(
+        PROG,
+        f'{healthy} of {conf.worker.processes} worker processes hear what is '
+        'sent to them',
+    )
+    return EXIT_UNHEALTHY
+
+
 def _make_worker(conf: cfg.ConfigOpts) -> worker.Worker:
     """Make the worker of one process, and say what it will serve."""
-    made = worker.Worker(conf)
+    made = worker.Worker(conf, tells_health=True)
     served = registry.tasks(conf.worker.tasks)
     for origin in sorted({each.origin for each in served}):
         tasks = [each for each in served if each.origin == origin]

@@ -20,8 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+import re
+import typing
 
 from oslo_config import cfg
+from oslo_config import types
 
 from taskflow_service import exceptions
 
@@ -52,12 +55,34 @@ def _read(conf: cfg.ConfigOpts, group: str, option: cfg.Opt) -> None:
     except (cfg.Error, ValueError) as exc:
         name = f'[{group}] {option.dest}'
         # oslo.config says where it found the value, and then why it is bad.
-        reason = str(exc).rpartition(' is not valid: ')[2]
+        reason = _reason(option, str(exc).rpartition(' is not valid: ')[2])
         if option.secret:
             reason = 'its value cannot be read'
         raise exceptions.ConfigurationError(
             f'{name}: {reason}', option=name
         ) from exc
+
+
+def _reason(option: cfg.Opt, reason: str) -> str:
+    """Say what an option wants, where oslo.config speaks of Python."""
+    wanted = _wanted(option.type)
+    if wanted is None:
+        return reason
+    found = re.search(r"'(.*)'$", reason)
+    return f'it has to be {wanted}' + (f', not {found[0]}' if found else '')
+
+
+def _wanted(kind: typing.Any) -> str | None:
+    if isinstance(kind, types.Boolean):
+        return 'true or false'
+    if not isinstance(kind, types.Number):
+        return None
+    noun = 'an integer' if isinstance(kind, types.Integer) else 'a number'
+    if kind.min is None:
+        return noun
+    if kind.max is None:
+        return f'{noun} of at least {kind.min:g}'
+    return f'{noun} from {kind.min:g} to {kind.max:g}'
 
 
 def _contradictions(conf: cfg.ConfigOpts) -> Iterator[tuple[str, str]]:

@@ -83,6 +83,8 @@ class Control(control.Control):
         #: another process has its name: a daemon exits.
         self.ended_by_itself = threading.Event()
         self._gave_up = gave_up
+        #: Called when it has heard itself over the bus.
+        self.on_proof: Callable[[], None] | None = None
         self._predecessors = frozenset(predecessors)
         self._ends: collections.Counter[str] = collections.Counter()
         self._draining = False
@@ -149,6 +151,8 @@ class Control(control.Control):
     def returned(self, number: int) -> None:
         """Tell the machine that its own cast came back."""
         self.machine.returned(number, self.now())
+        if self.on_proof is not None and self.machine.link_good:
+            self.on_proof()
 
     def namesake(self, incarnation: str) -> None:
         """Stop, unless it was sent by one that had the name before."""

@@ -40,6 +40,7 @@ from taskflow_service.protocol import messages
 from taskflow_service.worker import body
 from taskflow_service.worker import catalogue
 from taskflow_service.worker import control
+from taskflow_service.worker import health
 from taskflow_service.worker import lifecycle
 from taskflow_service.worker import processes
 from taskflow_service.worker import runner
@@ -69,6 +70,8 @@ class Worker:
     :param topics: instead of ``[worker] topics``
     :param name: instead of ``[worker] name``, which is the host's by default
     :param url: instead of ``[DEFAULT] transport_url``
+    :param tells_health: whether it writes down that it hears, for a
+        supervisor who asks ``taskflow-worker --check``
     :raises ConfigurationError: something in the configuration is wrong
     :raises NotFound: a task that no plugin provides
     :raises Duplicate: two tasks of one name, both origins named
@@ -86,6 +89,7 @@ class Worker:
         *,
         url: str | None = None,
         clock: clock_mod.Clock = clock_mod.SYSTEM,
+        tells_health: bool = False,
     ) -> None:
         self._conf = conf
         self._url = url
@@ -102,6 +106,8 @@ class Worker:
             conf, self._topics, self._catalogue, clock
         )
         self._host = name
+        self._tells_health = tells_health
+        self._pulse: health.Pulse | None = None
         self._identity: identity_mod.Identity | None = None
         self._control: control.Control | None = None
         #: Set when it has stopped, and when it gave up by itself.
@@ -192,6 +198,9 @@ class Worker:
             self._clock,
             self._ended,
         )
+        if self._tells_health:
+            self._pulse = health.Pulse(self._conf, identity, self._clock)
+            self._control.on_proof = self._pulse.beat
         identity.clean = False
         try:
             self._control.runner.open()
@@ -340,6 +349,8 @@ class Worker:
         )
         running.runner.close()
         running.close()
+        if self._pulse is not None:
+            self._pulse.close()
         identity = self._identity
         if identity is not None:
             identity.clean = clean and not self.fenced

@@ -14,7 +14,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
+import time
 
 from oslotest import base
 
@@ -36,7 +40,13 @@ class RunningBrokerTest(base.BaseTestCase):
         program = self.daemon.start()
         self.daemon.await_ready()
         log = self.daemon.read_log()
-        for text in ('demo.hello 1.0', 'host.1', 'host.2', 'topics default'):
+        for text in (
+            'Tasks of taskflow-service ',
+            'demo.hello 1.0',
+            'host.1',
+            'host.2',
+            'topics default',
+        ):
             self.assertIn(text, log)
         self.assertEqual([], self._dead())
         program.send_signal(signal.SIGHUP)
@@ -45,6 +55,57 @@ class RunningBrokerTest(base.BaseTestCase):
         self.assertEqual(
             ['clean', 'clean'], [past.end for past in self._dead()]
         )
+
+    def _check(self, *more):
+        done = subprocess.run(
+            [
+                sys.executable,
+                '-m',
+                'taskflow_service.cmd.worker',
+                '--config-file',
+                str(self.daemon.file),
+                '--check',
+                *more,
+            ],
+            cwd=daemons.ROOT,
+            capture_output=True,
+            text=True,
+            timeout=daemons.DEADLINE,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def _await_check(self, code, *more):
+        deadline = time.monotonic() + daemons.DEADLINE
+        while True:
+            found = self._check(*more)
+            if found[0] == code:
+                return found
+            self.assertLess(time.monotonic(), deadline, found)
+
+    def test_a_supervisor_sees_who_hears_nothing(self):
+        code, out, error = self._check()
+        self.assertEqual((3, ''), (code, out))
+        self.assertIn('0 of 2 worker processes', error)
+        # Its heartbeat is a third of it.
+        self.daemon.file.write_text(
+            self.daemon.file.read_text().replace(
+                '[remote]\n', '[remote]\nlease = 5\nlost_after = 20\n'
+            )
+        )
+        program = self.daemon.start()
+        self.daemon.await_ready()
+        _, out, error = self._await_check(0, '--max-age', '4')
+        self.assertRegex(out, r'(?m)^host.1: process \d+ last heard itself')
+        self.assertEqual(('', 2), (error, out.count('\n')))
+        stopped = daemons.children(program)[0]
+        os.kill(stopped, signal.SIGSTOP)
+        _, out, error = self._await_check(3, '--max-age', '4')
+        self.assertRegex(out, f'process {stopped} last heard .* at most 4 s')
+        self.assertIn('1 of 2 worker processes', error)
+        os.kill(stopped, signal.SIGCONT)
+        self._await_check(0, '--max-age', '4')
+        self.daemon.drain(program)
+        self.assertEqual(3, self._check()[0])
 
     def test_sigterm_during_the_start_is_heard(self):
         program = self.daemon.start()

@@ -75,7 +75,7 @@ class WorkerCommandTest(base.BaseTestCase):
             "'demo.helo'",
             'demo.hello',
         ),
-        ('[worker]\nslots = many', '[worker] slots', 'many'),
+        ('[worker]\nslots = many', '[worker] slots', "not 'many'"),
         (
             'transport_url = fake://\n[worker]\nsetup = wagon',
             '[worker] setup',

@@ -82,6 +82,17 @@ class ValidationTest(Case):
         self.assertIn(f'[{group}] {name}', message)
         self.assertNotIn('\n', message)
 
+    @ddt.data(
+        ('worker', 'slots', 'many', "an integer from 1 to 10000, not 'many'"),
+        ('worker', 'slots', '0', 'an integer from 1 to 10000'),
+        ('worker', 'cancel_grace', 'x', "a number of at least 0, not 'x'"),
+        ('notifications', 'enabled', 'no way', "true or false, not 'no way'"),
+    )
+    @ddt.unpack
+    def test_what_is_wanted_is_said_plainly(self, group, name, value, wanted):
+        message = self._refused(f'[{group}]\n{name} = {value}\n')
+        self.assertEqual(f'[{group}] {name}: it has to be {wanted}', message)
+
     def test_a_short_key_is_refused_and_not_shown(self):
         message = self._refused('[security]\nsigning_keys = hunter2\n')
         self.assertIn('[security] signing_keys', message)

@@ -18,6 +18,7 @@ id, and a detail.
 
 from __future__ import annotations
 
+import logging
 from multiprocessing import synchronize
 import os
 import subprocess
@@ -75,6 +76,9 @@ class Worker:
         return self._stopped.wait(timeout)
 
     def counts(self):
+        if MODE == 'busy':
+            self._done = getattr(self, '_done', 0) + 3
+            return {'ok': self._done, 'running': 1}
         return {}
 
     def running(self):
@@ -107,6 +111,13 @@ def main():
     service_conf.register_opts(conf)
     conf([], default_config_files=[], default_config_dirs=[])
     conf.set_override('processes', PROCESSES, 'worker')
+    if MODE == 'busy':
+        daemon.SUMMARY_INTERVAL = 0.1
+        log = logging.getLogger('taskflow_service')
+        log.setLevel(logging.INFO)
+        handler = logging.Handler()
+        handler.emit = lambda record: say('logged', record.getMessage())
+        log.addHandler(handler)
     if MODE == 'hangs without patience':
         daemon.CLOSING_TIME = 0
         conf.set_override('graceful_shutdown_timeout', 0, 'worker')

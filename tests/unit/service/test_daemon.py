@@ -215,6 +215,16 @@ class DaemonTest(base.BaseTestCase):
         )
         self.assertEqual(1, self._exit_code())
 
+    def test_what_was_done_is_said_again_and_again(self):
+        self._start('busy')
+        deadline = time.monotonic() + DEADLINE
+        said = ''
+        while '3 ok; 1 running' not in said:
+            self.assertLess(time.monotonic(), deadline)
+            (line,) = self._expect('logged')
+            said = ' '.join(line[2:])
+        self.assertEqual('In the last minute: 3 ok; 1 running', said)
+
     def test_sigusr2_shows_what_runs(self):
         path = self.useFixture(fixtures.TempDir()).path
         self._start(REPORTS=path)
