@@ -22,6 +22,7 @@ should wait for another thread to decide it.
 from __future__ import annotations
 
 import atexit
+import collections
 from collections.abc import Iterable
 import os
 import threading
@@ -199,6 +200,20 @@ class Hub(control.Control):
         """Tell the machine that its own cast came back."""
         with self.lock:
             self.machine.returned(number, self.now())
+
+    @property
+    def counts(self) -> collections.Counter[str]:
+        """How often the machine took nothing of a message."""
+        return self.machine.counts
+
+    def counted(self) -> dict[str, int]:
+        """Count messages that were odd, and outcomes that came late."""
+        return {
+            **self.counts,
+            **self.refusals,
+            **self.endpoint.refusals,
+            'late outcomes': self.evidence.refused,
+        }
 
     # The turn
 

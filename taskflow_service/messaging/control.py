@@ -48,6 +48,11 @@ _BATCH = 1000
 #: Seconds between two log lines about messages that are not taken.
 _REPEAT = 60.0
 _SELF = 'self'
+#: What comes back of a message in the best of worlds.
+_USUAL = frozenset(
+    f'handed back: {why}'
+    for why in ('no room', 'grant lapsed', 'recalled', 'closed')
+)
 
 _Call = tuple[Callable[..., object], tuple[typing.Any, ...]]
 
@@ -136,6 +141,11 @@ class Control(abc.ABC):
     def turn(self) -> None:
         """Ask the core what to do, do it, and send what there is."""
 
+    @property
+    @abc.abstractmethod
+    def counts(self) -> collections.Counter[str]:
+        """How often the core took nothing of a message, by the reason."""
+
     def namesake(self, incarnation: str) -> None:
         """Take note that another incarnation casts to this name."""
         self.say(
@@ -189,12 +199,18 @@ class Control(abc.ABC):
             self.endpoint.address, lambda: f'{self._mark}{number}'
         )
 
-    def say(self, what: str, *args: typing.Any) -> None:
-        """Log a warning, the same one at most once a minute."""
+    def say(
+        self,
+        what: str,
+        *args: typing.Any,
+        about: str = '',
+        level: int = logging.WARNING,
+    ) -> None:
+        """Log something, the same about the same at most once a minute."""
         now = time.monotonic()
-        if now - self._said.get(what, float('-inf')) >= _REPEAT:
-            self._said[what] = now
-            LOG.warning(what, *args)
+        if now - self._said.get(what + about, float('-inf')) >= _REPEAT:
+            self._said[what + about] = now
+            LOG.log(level, what, *args)
 
     # The rest is ours
 
@@ -220,12 +236,36 @@ class Control(abc.ABC):
         except messages.MessageRefused as refused:
             self.post(self.refused, refused)
         else:
-            self.post(self.received, message)
+            self.post(self._take, message)
+
+    def _take(self, message: messages.Message) -> None:
+        """Give a message to the core; say of what it takes nothing."""
+        known = dict(self.counts)
+        self.received(message)
+        if self.counts == known:
+            return
+        for reason, count in self.counts.items():
+            if count != known.get(reason) and reason not in _USUAL:
+                self.say(
+                    '%s: %s: %s (%d so far)',
+                    self.peer.name,
+                    message.message_id,
+                    reason,
+                    count,
+                    about=reason,
+                    level=logging.INFO,
+                )
 
     def refused(self, refused: messages.MessageRefused) -> None:
         """Take note of a message that is not taken."""
         self.refusals[refused.reason] += 1
-        self.say('%s does not take a %s', self.peer.name, refused)
+        self.say(
+            '%s does not take a %s (%d so far)',
+            self.peer.name,
+            refused,
+            self.refusals[refused.reason],
+            about=refused.reason,
+        )
 
     def _run(self) -> None:
         going = True

@@ -160,6 +160,11 @@ class Control(control.Control):
             super().namesake(incarnation)
             self._give_up()
 
+    @property
+    def counts(self) -> collections.Counter[str]:
+        """How often the machine took nothing of a message."""
+        return self.machine.counts
+
     # The turn
 
     def turn(self) -> None:

@@ -191,6 +191,8 @@ class RemoteFlowSuite:
             engine.cancel(reason='not wanted')
             error = run.exception(timeout=remote.LONG)
         self.test.assertIsInstance(error, exceptions.Cancelled)
+        # The task has heard of it, where it runs.
+        self.test.assertTrue(self.notes.go_on.is_set())
         self.test.assertEqual(states.REVERTED, engine.storage.get_flow_state())
 
     def test_w14_signs_of_life_are_heard_where_the_task_runs(self) -> None:

@@ -122,7 +122,12 @@ class FaultsTest(base.BaseTestCase):
             self.assertTrue(self.notes.running.acquire(timeout=remote.LONG))
             late = remote.Add()
             late.start_timeout = 0.5
-            engine = self._load(late, number=1)
+            # Of another process, which has not heard of the worker yet.
+            conf = self.bus.make_conf()
+            conf.set_override('name', 'other', 'worker')
+            engine = engines.load(
+                late, engine='workers', conf=conf, store={'number': 1}
+            )
             waiting = pool.submit(engine.run)
             # For longer than it may wait for a worker: there is one.
             self.assertRaises(
