@@ -51,9 +51,11 @@ stops the start.
         help="""
 Names of callables, out of the stevedore namespace "taskflow_service.setup",
 that are run in this order with the configuration as their only argument, once
-in each worker process and once in each task process, before the worker
-announces anything. They register options of their own, open sessions and
+in each worker process and once in each task process, before anything runs
+there or is announced. They register options of their own, open sessions and
 clients. One that fails stops the start with its name.
+Task processes of the parallel engine ([engine] executor = processes) run them
+as well, and nothing else in an engine's process does.
 """,
     ),
     cfg.StrOpt(

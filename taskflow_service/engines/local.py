@@ -93,12 +93,20 @@ class ParallelEngine(engine_mod.Engine):
                 f'Unknown executor type {type(chosen)}: an executor, or the '
                 f'name of one, is expected'
             )
-        if name == 'processes' and 'cancel_grace' in self.options:
-            given['cancel_grace'] = self.options['cancel_grace']
+        if name == 'processes':
+            given |= self._for_processes()
         made: executors_base.Executor = registry.load(
             registry.Kind.EXECUTOR, name
         )(max_workers=workers, **given)
         return made
+
+    def _for_processes(self) -> dict[str, typing.Any]:
+        given: dict[str, typing.Any] = {}
+        if 'cancel_grace' in self.options:
+            given['cancel_grace'] = self.options['cancel_grace']
+        if self.conf is not None:
+            given['conf'] = self.conf
+        return given
 
     def executor_key(self) -> typing.Any:
         """Flows with the same options share an executor."""

@@ -19,6 +19,7 @@ the engine is gone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import dataclasses
 from multiprocessing import connection
 import os
@@ -67,11 +68,19 @@ class Order(typing.NamedTuple):
     arguments: dict[str, typing.Any]
 
 
-def main(pipe: connection.Connection) -> None:
-    """Run what comes through a pipe until it says stop, or closes."""
+def main(
+    pipe: connection.Connection, prepare: Callable[[], None] | None = None
+) -> None:
+    """Run what comes through a pipe until it says stop, or closes.
+
+    ``prepare`` is called first; if it raises, every request fails with that.
+    """
     # Ctrl-C is the engine's business: it decides what becomes of tasks.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _Child(pipe).run()
+    child = _Child(pipe)
+    if prepare is not None:
+        child.prepare(prepare)
+    child.run()
 
 
 class _Child:
@@ -80,6 +89,13 @@ class _Child:
         self._sending = threading.Lock()
         self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
         self._token = cancellation.Cancellation()
+        self._unprepared: ft.Failure | None = None
+
+    def prepare(self, prepare: Callable[[], None]) -> None:
+        try:
+            prepare()
+        except Exception:
+            self._unprepared = ft.Failure()
 
     def run(self) -> None:
         threading.Thread(target=self._read, daemon=True).start()
@@ -111,6 +127,10 @@ class _Child:
             self._pipe.send_bytes(text)
 
     def _ended(self, order: Order) -> tuple[base.End, typing.Any]:
+        if self._unprepared is not None:
+            return _portable(
+                order.task.name, base.End.FAILED, self._unprepared
+            )
         request = base.Request(
             order.flow,
             order.node,

@@ -34,10 +34,13 @@ import queue
 import threading
 import typing
 
+from oslo_config import cfg
+
 from taskflow_service import exceptions
 from taskflow_service import task as task_mod
 from taskflow_service.executors import base
 from taskflow_service.executors import child
+from taskflow_service.executors import settings
 from taskflow_service.executors import waiting
 from taskflow_service.types import failure as ft
 
@@ -58,6 +61,8 @@ class ProcessesExecutor(base.Executor):
     :param max_workers: processes; one for each processor by default
     :param start_method: ``spawn``, ``forkserver`` or ``fork``
     :param cancel_grace: seconds that a task is given to stop by itself
+    :param conf: whose ``[worker] setup`` is run in each process before it
+        runs a task
     """
 
     enforces = True
@@ -67,10 +72,12 @@ class ProcessesExecutor(base.Executor):
         max_workers: int | None = None,
         start_method: str = START_METHOD,
         cancel_grace: float = CANCEL_GRACE,
+        conf: cfg.ConfigOpts | None = None,
     ) -> None:
         self._width = max_workers or os.cpu_count() or 1
         self.context: typing.Any = multiprocessing.get_context(start_method)
         self.cancel_grace = cancel_grace
+        self.prepare = None if conf is None else settings.preparation(conf)
         self.queue: queue.SimpleQueue[base.Request | None] = (
             queue.SimpleQueue()
         )
@@ -276,7 +283,7 @@ class _Slot:
 
     def _run(self, request: base.Request) -> tuple[base.End, typing.Any]:
         job: _Job = request.private
-        pipe = self._pipe or self._spawn()
+        pipe = self._living() or self._spawn()
         if not job.begin(self):
             return base.End.CANCELLED, _stopped(request, job)
         self._send(job.text)
@@ -293,10 +300,22 @@ class _Slot:
             return base.End.CANCELLED, _stopped(request, job)
         return base.End.FAILED, _killed(request, exit_code)
 
+    def _living(self) -> connection.Connection | None:
+        # One that was killed while it had nothing to do took no task along.
+        if self._pipe is not None and not self._process.is_alive():
+            LOG.warning(
+                'An idle task process has died (exit code %s); another one '
+                'is started',
+                self._gone(),
+            )
+        return self._pipe
+
     def _spawn(self) -> connection.Connection:
         mine, theirs = self._owner.context.Pipe()
         process = self._owner.context.Process(
-            target=child.main, args=(theirs,), daemon=True
+            target=child.main,
+            args=(theirs, self._owner.prepare),
+            daemon=True,
         )
         process.start()
         theirs.close()

@@ -34,6 +34,7 @@ from oslo_log import log as logging
 
 from taskflow_service import exceptions
 from taskflow_service import registry
+from taskflow_service.executors import settings
 from taskflow_service.protocol import messages
 from taskflow_service.worker import runner
 from taskflow_service.worker import task_process
@@ -252,7 +253,7 @@ class ProcessRunner(runner.Runner):
                     target=task_process.main,
                     args=(
                         theirs,
-                        task_process.settings_of(self._conf),
+                        settings.of(self._conf),
                         self._served(),
                         task_process.Lock(descriptor),
                     ),

@@ -32,16 +32,11 @@ import sys
 import threading
 import typing
 
-from oslo_config import cfg
-from oslo_log import log
-
 from taskflow_service import cancellation
 from taskflow_service import exceptions
-from taskflow_service import masking
 from taskflow_service import registry
-import taskflow_service.conf
+from taskflow_service.executors import settings as settings_mod
 from taskflow_service.messaging import codec
-from taskflow_service.messaging import transport
 from taskflow_service.protocol import messages
 from taskflow_service.protocol import wire
 from taskflow_service.worker import body
@@ -82,79 +77,9 @@ def _lock_of(sent: typing.Any) -> Lock:
     return Lock(sent.detach())
 
 
-class Settings(typing.NamedTuple):
-    """What of the worker's configuration its task processes need.
-
-    A process that is spawned has no other memory of it.
-    """
-
-    files: tuple[str, ...]
-    directories: tuple[str, ...]
-    #: ``(group, option, value)``, as the worker has them now.
-    values: tuple[tuple[str, str, typing.Any], ...]
-    #: The worker's program logs by oslo.log.
-    logs: bool
-
-
-_NEEDED = (
-    ('persistence', 'max_value_size'),
-    ('serialization', 'allowed_modules'),
-    ('worker', 'setup'),
-    ('DEFAULT', 'state_path'),
-    ('DEFAULT', 'transport_url'),
-)
-
-
-def settings_of(conf: cfg.ConfigOpts) -> Settings:
-    """Take down what a task process needs of a configuration."""
-    values = []
-    needed = list(_NEEDED)
-    logs = 'log_file' in conf
-    if logs:
-        needed += [('DEFAULT', option) for option in _log_options()]
-    for group, option in needed:
-        holder = conf if group == 'DEFAULT' else conf[group]
-        values.append((group, option, getattr(holder, option)))
-    return Settings(
-        tuple(getattr(conf, 'config_file', None) or ()),
-        tuple(getattr(conf, 'config_dir', None) or ()),
-        tuple(values),
-        logs,
-    )
-
-
-def _log_options() -> list[str]:
-    conf = cfg.ConfigOpts()
-    others = set(conf)
-    log.register_options(conf)
-    return [name for name in conf if name not in others]
-
-
-def _conf_of(settings: Settings) -> cfg.ConfigOpts:
-    conf = cfg.ConfigOpts()
-    if settings.logs:
-        log.register_options(conf)
-    taskflow_service.conf.register_opts(conf)
-    transport.register_opts(conf)
-    conf(
-        [],
-        project='taskflow_service',
-        default_config_files=list(settings.files),
-        default_config_dirs=list(settings.directories),
-    )
-    for group, option, value in settings.values:
-        conf.set_override(
-            option, value, group=None if group == 'DEFAULT' else group
-        )
-    if settings.logs:
-        log.setup(conf, 'taskflow_service')
-        masking.mask_log()
-    return conf
-
-
 def main(
     pipe: connection.Connection,
-    settings: Settings,
+    settings: settings_mod.Settings,
     served: list[registry.TaskType],
     lock: Lock,
 ) -> None:
@@ -169,7 +94,7 @@ def main(
     offered = catalogue.Catalogue(served)
     process = _TaskProcess(pipe, offered)
     try:
-        conf = _conf_of(settings)
+        conf = settings_mod.conf_of(settings)
         registry.run_setup(conf)
         caller = body.Body(offered, codec.Codec(conf))
     except Exception as ex:

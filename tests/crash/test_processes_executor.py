@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import select
 import signal
 import threading
 
@@ -106,6 +107,29 @@ class ProcessesExecutorTest(base.BaseTestCase):
         again = load(linear_flow.Flow('g').add(Pid('p', provides='p')))
         again.run()
         self.assertEqual(states.SUCCESS, again.storage.get_flow_state())
+
+    def test_a_process_that_is_killed_while_idle_fails_nothing(self) -> None:
+        engine = engines.load(
+            linear_flow.Flow('f').add(
+                Pid('a', provides='a'), Pid('b', provides='b')
+            ),
+            engine='parallel',
+            executor='processes',
+            max_workers=1,
+        )
+
+        def kill(state: str, details: dict[str, object]) -> None:
+            pid = engine.storage.fetch('a')
+            if details['task_name'] == 'a':
+                handle = os.pidfd_open(pid)
+                self.addCleanup(os.close, handle)
+                os.kill(pid, signal.SIGKILL)
+                select.select([handle], [], [], WAIT)
+
+        engine.atom_notifier.register(states.SUCCESS, kill)
+        engine.run()
+        results = engine.storage.fetch_all()
+        self.assertNotEqual(results['a'], results['b'])
 
     def test_a_task_that_does_not_stop_is_killed(self) -> None:
         path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, 'pid')
