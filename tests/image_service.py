@@ -137,12 +137,14 @@ class ImageService(fixtures.Fixture):
         transport_url: str = 'fake://',
         connection: str | None = None,
         namespace: str = 'image_service',
+        executor: str = 'threads',
     ) -> None:
         super().__init__()
         self._engine = engine
         self._transport_url = transport_url
         self._connection = connection
         self._namespace = namespace
+        self._executor = executor
 
     def _setUp(self) -> None:
         self.path = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -173,6 +175,7 @@ class ImageService(fixtures.Fixture):
                 conversion_rate = {conversion_rate}
                 [engine]
                 type = {self._engine}
+                executor = {self._executor}
                 [persistence]
                 backend = sqlalchemy
                 [database]

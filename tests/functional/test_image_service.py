@@ -20,6 +20,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import pathlib
 import resource
 import signal
 import subprocess
@@ -29,6 +31,7 @@ from oslotest import base
 import testscenarios
 
 from taskflow_service.persistence import backends
+from tests import daemons
 from tests import image_service
 from tests import servers
 
@@ -185,6 +188,50 @@ class UndoneTest(base.BaseTestCase):
         self._assert_nothing_left(service, 2)
         worker.terminate()
         self.assertEqual(0, worker.wait(image_service.DEADLINE))
+
+    def test_a_killed_task_process(self):
+        service = self.useFixture(
+            image_service.ImageService('parallel', executor='processes')
+        )
+        image = str(service.image(MEGABYTE))
+        service.configure(conversion_rate=image_service.SLOWLY)
+        program = service.start(IMAGE_SERVICE, 'import', image)
+        service.await_conversion(program)
+        os.kill(self._converting(program), signal.SIGKILL)
+        self.assertIn('ended with signal 9', self._failing(program))
+        self._assert_nothing_left(service)
+        service.configure()
+        code, said, complaints = service.start(
+            IMAGE_SERVICE, 'import', image
+        ).end()
+        self.assertEqual(0, code, complaints)
+        self.assertIn('status:   active', said)
+
+    def _converting(self, program):
+        """Find the task process that writes what becomes an image."""
+        for pid in daemons.children(program):
+            for handle in pathlib.Path(f'/proc/{pid}/fd').iterdir():
+                if os.readlink(handle).endswith('.part'):
+                    return pid
+        raise AssertionError('Nobody converts')
+
+    def test_an_undo_that_fails_is_done_by_resume(self):
+        service = self.useFixture(image_service.ImageService())
+        service.configure(conversion_rate=image_service.SLOWLY)
+        program = service.start(
+            IMAGE_SERVICE, 'import', str(service.image(MEGABYTE))
+        )
+        service.await_conversion(program)
+        images = service.store / 'images'
+        images.rmdir()
+        images.write_text('No images can be removed from here.')
+        program.send_signal(signal.SIGINT)
+        self._failing(program)
+        (image,) = service.images()
+        self.assertEqual('importing', image['status'])
+        images.unlink()
+        self._failing(service.start(IMAGE_SERVICE, 'resume'))
+        self._assert_nothing_left(service)
 
     def test_an_interruption(self):
         service = self.useFixture(image_service.ImageService())

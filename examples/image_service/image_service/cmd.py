@@ -37,12 +37,23 @@ from image_service import errors
 from image_service import flows
 from image_service import store
 
-#: States of a flow that was begun and has not come to its end.
+#: States of a flow that was begun and has not come to its end, which is
+#: SUCCESS or REVERTED. In FAILURE is one whose undo has failed.
 UNFINISHED = (
     states.RESUMING,
     states.RUNNING,
     states.SUSPENDING,
     states.SUSPENDED,
+    states.FAILURE,
+)
+
+#: What is wrong with something else than this program.
+ERRORS = (
+    cfg.Error,
+    errors.ImageError,
+    exceptions.TaskFlowException,
+    exceptions.WrappedFailure,
+    OSError,
 )
 
 
@@ -53,12 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         load(conf, sys.argv[1:] if argv is None else argv)
         command = typing.cast(argparse.Namespace, conf.command)
         return COMMANDS[command.name](conf) or 0
-    except (
-        cfg.Error,
-        errors.ImageError,
-        exceptions.TaskFlowException,
-        OSError,
-    ) as error:
+    except ERRORS as error:
         if conf.debug:
             raise
         return complain(error)
@@ -66,7 +72,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def complain(error: BaseException) -> int:
     """Say in one line what is wrong."""
-    print(f'image-service: {" ".join(str(error).split())}', file=sys.stderr)
+    if isinstance(error, exceptions.WrappedFailure):
+        # Of several tasks.
+        text = '; '.join(each.exception_str or '' for each in error)
+    else:
+        text = str(error)
+    print(f'image-service: {" ".join(text.split())}', file=sys.stderr)
     return 1
 
 

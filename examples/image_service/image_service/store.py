@@ -118,11 +118,11 @@ class Store:
 
     def fail(self, image_id: str, reason: str) -> None:
         """Leave nothing of an image but why; may be done again."""
+        self.content(image_id).unlink(missing_ok=True)
         with contextlib.suppress(errors.ImageNotFound):
             image = self.get(image_id)
             self.work(image_id).mkdir(exist_ok=True)
             self._write(Image(image_id, image.name, ERROR, reason=reason))
-        self.content(image_id).unlink(missing_ok=True)
         self._clear(image_id)
 
     def _record(self, image_id: str) -> pathlib.Path:
