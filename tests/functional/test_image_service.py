@@ -112,15 +112,8 @@ class KilledTest(base.BaseTestCase):
         self.assertEqual(2, len(list(self.service.files())))
         if self.remote:
             # The engine lived on, and had the conversion begun again.
-            self.assertEqual({1, 2}, self._attempts('convert'))
-            self.assertEqual({1}, self._attempts('stage'))
-
-    def _attempts(self, task):
-        with (
-            contextlib.closing(backends.fetch(self.service.url)) as backend,
-            contextlib.closing(backend.get_connection()) as connection,
-        ):
-            return {atom.attempt for atom in connection.find_atoms(name=task)}
+            self.assertEqual({1, 2}, _attempts(self.service, 'convert'))
+            self.assertEqual({1}, _attempts(self.service, 'stage'))
 
 
 class UndoneTest(base.BaseTestCase):
@@ -233,6 +226,27 @@ class UndoneTest(base.BaseTestCase):
         self._failing(service.start(IMAGE_SERVICE, 'resume'))
         self._assert_nothing_left(service)
 
+    def test_an_interrupted_resume(self):
+        service = self.useFixture(image_service.ImageService())
+        service.configure(conversion_rate=image_service.SLOWLY)
+        image = service.image(100_000)
+        program = service.start(IMAGE_SERVICE, 'import', str(image))
+        service.await_conversion(program)
+        program.kill_all()
+        # What the killed conversion has left is no sign of the next one.
+        for path in service.store.glob('work/*/*.part'):
+            path.unlink()
+        service.configure(conversion_rate=40_000)
+        program = service.start(IMAGE_SERVICE, 'resume')
+        service.await_conversion(program)
+        program.send_signal(signal.SIGINT)
+        code, said, _complaints = program.end()
+        self.assertEqual((130, ''), (code, said))
+        service.configure()
+        code, said, complaints = service.start(IMAGE_SERVICE, 'resume').end()
+        self.assertEqual(0, code, complaints)
+        self.assertIn('status:   active', said)
+
     def test_an_interruption(self):
         service = self.useFixture(image_service.ImageService())
         service.configure(conversion_rate=image_service.SLOWLY)
@@ -243,6 +257,29 @@ class UndoneTest(base.BaseTestCase):
         program.send_signal(signal.SIGINT)
         self.assertIn('was cancelled: interrupted', self._failing(program))
         self._assert_nothing_left(service)
+
+
+class KilledProgramTest(base.BaseTestCase):
+    def test_its_workers_go_on_for_the_next_one(self):
+        broker = self.useFixture(servers.RabbitMQ())
+        service = self.useFixture(
+            image_service.ImageService(
+                'workers', broker.url, namespace=broker.namespace
+            )
+        )
+        service.configure(conversion_rate=40_000)
+        service.start(image_service.WORKER)
+        image = service.image(100_000)
+        program = service.start(IMAGE_SERVICE, 'import', str(image))
+        service.await_conversion(program)
+        program.kill_all()
+        code, said, complaints = service.start(IMAGE_SERVICE, 'resume').end()
+        self.assertEqual(0, code, complaints)
+        self.assertIn('status:   active', said)
+        (kept,) = service.images()
+        self.assertEqual(image.read_bytes(), service.content(kept['id']))
+        # It is what the worker had begun to make.
+        self.assertEqual({1}, _attempts(service, 'convert'))
 
 
 class CommandTest(base.BaseTestCase):
@@ -270,6 +307,15 @@ class CommandTest(base.BaseTestCase):
         )
         self.assertEqual(0, done.returncode, done.stdout)
         self.assertRegex(done.stdout, r'Ran [1-9]\d* tests')
+
+
+def _attempts(service, task):
+    """Return how often a task was attempted, in all flows."""
+    with (
+        contextlib.closing(backends.fetch(service.url)) as backend,
+        contextlib.closing(backend.get_connection()) as connection,
+    ):
+        return {atom.attempt for atom in connection.find_atoms(name=task)}
 
 
 _limit_files = functools.partial(

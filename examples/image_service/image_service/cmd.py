@@ -64,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         load(conf, sys.argv[1:] if argv is None else argv)
         command = typing.cast(argparse.Namespace, conf.command)
         return COMMANDS[command.name](conf) or 0
+    except KeyboardInterrupt:
+        return 130
     except ERRORS as error:
         if conf.debug:
             raise
@@ -90,6 +92,8 @@ def load(conf: cfg.ConfigOpts, argv: Sequence[str]) -> None:
     conf.register_cli_opt(cfg.SubCommandOpt('command', handler=add_commands))
     conf(list(argv), project='image_service', prog='image-service')
     taskflow_service.conf.validate(conf)
+    # What was asked for is printed on stdout.
+    conf.set_default('use_stderr', True)
     log.setup(conf, 'image_service')
     store.set_up(conf)
 
@@ -125,11 +129,12 @@ def import_image(conf: cfg.ConfigOpts) -> None:
     )
     with engines.Loop(conf) as loop:
         future = loop.submit(engine)
-        try:
-            future.result()
-        except KeyboardInterrupt:
-            engine.cancel(reason='interrupted')
-            future.result()
+        while not future.done():
+            try:
+                futures.wait([future])
+            except KeyboardInterrupt:
+                engine.cancel(reason='interrupted')
+        future.result()
     show(engine.storage.fetch('image_id'))
 
 
@@ -152,10 +157,16 @@ def resume(conf: cfg.ConfigOpts) -> int:
                 claim_timeout=0,
             )
             running[loop.submit(engine)] = engine
-        return sum(
-            ended(future, running[future])
-            for future in futures.as_completed(running)
-        )
+        try:
+            return sum(
+                ended(future, running[future])
+                for future in futures.as_completed(running)
+            )
+        except KeyboardInterrupt:
+            # For the next one to finish; what runs is waited for.
+            for engine in running.values():
+                engine.suspend()
+            raise
 
 
 def ended(future: futures.Future[None], engine: engines.Engine) -> int:
