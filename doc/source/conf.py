@@ -33,6 +33,7 @@ extensions = [
     'protocol_rules',
     'source_names',
     'state_machines',
+    'timelines',
 ]
 
 project = 'taskflow-service'

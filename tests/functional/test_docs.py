@@ -39,6 +39,7 @@ import fixtures
 from oslotest import base
 
 from tests import documented
+from tests import instances
 from tests import servers
 from tools import readme_command
 
@@ -298,6 +299,23 @@ class PagesTest(base.BaseTestCase):
         self.assertEqual(0, worker.returncode, log)
         self.assertIn(' serves ', log)
 
+    def _rabbitmqctl(self, command: str) -> None:
+        broker = self.useFixture(servers.RabbitMQ())
+        words = shlex.split(command)[1:]
+        if isinstance(broker.server, instances.RabbitMQ):
+            broker.server.control(*words)
+        else:
+            instances.rabbitmqctl(*words)
+
+    def _systemctl(self, command: str) -> None:
+        # There is no systemd to talk to: the unit has what it would do.
+        _systemctl, verb, unit = shlex.split(command)
+        lines = (
+            ROOT / f'etc/taskflow_service/systemd/{unit}.service'
+        ).read_text()
+        wanted = {'restart': 'ExecStart=', 'reload': 'ExecReload='}[verb]
+        self.assertIn(f'\n{wanted}', lines)
+
     def _example(self, command: str) -> None:
         if 'rabbit://' in command:
             # With servers: the README's third block is the same, and runs.
@@ -325,6 +343,8 @@ class PagesTest(base.BaseTestCase):
         ('taskflow-worker', '_worker'),
         ('python examples/', '_example'),
         ('python -m tests.soak', '_soak'),
+        ('rabbitmqctl ', '_rabbitmqctl'),
+        ('systemctl ', '_systemctl'),
         ('eval "$(tools/find-servers)"', '_shell'),
     )
 
@@ -372,6 +392,12 @@ class PagesTest(base.BaseTestCase):
 
     def test_soak(self) -> None:
         self._run_all('python -m tests.soak')
+
+    def test_rabbitmqctl(self) -> None:
+        self._run_all('rabbitmqctl ')
+
+    def test_systemctl(self) -> None:
+        self._run_all('systemctl ')
 
     def test_servers_of_the_machine(self) -> None:
         self._run_all('eval "$(tools/find-servers)"')
