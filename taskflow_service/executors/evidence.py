@@ -81,7 +81,11 @@ class Evidence:
                 self._pool = futures.ThreadPoolExecutor(
                     1, thread_name_prefix='taskflow-evidence'
                 )
-        self._pool.submit(self._guarded, call, event)
+        try:
+            self._pool.submit(self._guarded, call, event)
+        except RuntimeError:
+            # The process ends: the worker keeps it for who comes next.
+            LOG.debug('Left to another process: %s', event)
 
     def _guarded(self, call: Callable[..., None], event: typing.Any) -> None:
         try:

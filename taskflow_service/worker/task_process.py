@@ -21,6 +21,7 @@ may go on running its requests.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from multiprocessing import connection
 from multiprocessing import reduction
@@ -100,8 +101,10 @@ def main(
     except Exception as ex:
         process.say(BROKEN, ' '.join(str(ex).split()) or type(ex).__name__)
         sys.exit(1)
-    process.say(READY)
-    process.serve(caller)
+    # Nobody is there to hear it if the worker was killed meanwhile.
+    with contextlib.suppress(BrokenPipeError):
+        process.say(READY)
+        process.serve(caller)
     os.close(lock.descriptor)
 
 

@@ -58,12 +58,10 @@ class Service:
         service_conf.register_opts(self.conf)
         transport.register_opts(self.conf)
         self.conf(['--config-file', file], default_config_dirs=[])
-        backend = backends.from_conf(self.conf)
-        assert backend is not None
-        self.backend = backend
         self.name = name
         self.random = random.Random(f'{name} {seed}')
         self.stop = threading.Event()
+        self.backend: typing.Any = None
         self.under_way: set[str] = set()
         self.submitted = self._earlier()
 
@@ -81,6 +79,7 @@ class Service:
         loop: typing.Any = None
         while loop is None and not self.stop.wait(1.0):
             with self._patience('begin'):
+                self.backend = backends.from_conf(self.conf)
                 loop = engines.Loop(self.conf, adopt=True)
         left = True
         while not self.stop.wait(self.random.expovariate(rate)):
