@@ -195,6 +195,13 @@ class RemoteFlowSuite:
         self.test.assertTrue(self.notes.go_on.is_set())
         self.test.assertEqual(states.REVERTED, engine.storage.get_flow_state())
 
+    def test_a_flow_that_is_late_stops_its_tasks(self) -> None:
+        self.bus.worker(*SERVED)
+        engine = self._load(remote.Wait(name='wait'), deadline=4.0)
+        self.test.assertRaises(exceptions.DeadlineExceeded, engine.run)
+        self.test.assertTrue(self.notes.go_on.is_set())
+        self.test.assertEqual(states.REVERTED, engine.storage.get_flow_state())
+
     def test_w14_signs_of_life_are_heard_where_the_task_runs(self) -> None:
         self.bus.worker(*SERVED)
         # For longer than its timeout, with no report in between.

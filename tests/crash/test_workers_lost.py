@@ -361,6 +361,50 @@ class LostTest(_Case):
             pass
 
 
+class KilledTest(_Case):
+    """It is known at once when the worker is there again, by its name."""
+
+    lost_after = 10.0 * daemons.DEADLINE
+
+    def _lose(self, *pids: int) -> None:
+        """Kill processes while a task runs that may not run again."""
+        self._run(
+            linear_flow.Flow('two').add(
+                self.tested.Before('before'), self.tested.Wait('waiting')
+            )
+        )
+        self._pid()
+        children = daemons.children(self.program)
+        for pid in pids or (self.program.pid, *children):
+            os.kill(pid, signal.SIGKILL)
+        daemons.await_ends(children)
+
+    def _assert_known(self) -> None:
+        self._await_end()
+        self.assertIsInstance(self.error, exceptions.WorkerLost)
+        self.assertEqual(states.REVERTED, self.engine.storage.get_flow_state())
+        self.assertEqual(1, len(self._notes('undone')))
+        self.assertEqual(1, len(self._notes('start')))
+
+    def test_a_child_that_is_killed(self) -> None:
+        """Its master starts another by itself."""
+        self._lose(*daemons.children(self.program))
+        self._assert_known()
+
+    def test_a_master_that_is_killed(self) -> None:
+        """Its child ends with it, and the task with the child."""
+        self._lose(self.program.pid)
+        self.first.start()
+        self.first.await_ready()
+        self._assert_known()
+
+    def test_all_are_killed(self) -> None:
+        self._lose()
+        self.first.start()
+        self.first.await_ready()
+        self._assert_known()
+
+
 class BusyTest(_Case):
     """Four slots, so four of these are all that the worker can do."""
 

@@ -23,10 +23,24 @@ from tests.conformance import remote_flows
 
 
 class RabbitFlowTest(remote_flows.RemoteFlowSuite, base.BaseTestCase):
+    query = ''
+    broker: servers.RabbitMQ
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        # A virtual host takes a second or two: name spaces are enough to
+        # keep these apart.
+        cls.broker = servers.RabbitMQ()
+        cls.broker.setUp()
+        cls.addClassCleanup(cls.broker.cleanUp)
+
     def setUp(self) -> None:
-        broker = servers.RabbitMQ()
-        broker.setUp()
-        # First in, last out: the virtual host goes after its clients.
-        self.addCleanup(broker.cleanUp)
         super().setUp()
-        self.bus = self.useFixture(remote.Bus(broker.url, broker.namespace))
+        self.bus = self.useFixture(remote.Bus(self.broker.url + self.query))
+
+
+class QuorumFlowTest(RabbitFlowTest):
+    """What brokers from version 4.3 on ask for."""
+
+    query = '?rabbit_quorum_queue=true&rabbit_transient_quorum_queue=true'
