@@ -336,6 +336,16 @@ class PagesTest(base.BaseTestCase):
         self.assertEqual(0, done.returncode, done.stdout)
         self.assertIn('kill', done.stdout)
 
+    def _simulation(self, command: str) -> None:
+        done = subprocess.run(
+            [sys.executable, *shlex.split(command)[1:]],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn('saturated', done.stdout)
+
     RULES = (
         ('tox ', '_tox'),
         ('taskflow-manage ', '_manage'),
@@ -343,6 +353,7 @@ class PagesTest(base.BaseTestCase):
         ('taskflow-worker', '_worker'),
         ('python examples/', '_example'),
         ('python -m tests.soak', '_soak'),
+        ('python -m tests.simulation', '_simulation'),
         ('rabbitmqctl ', '_rabbitmqctl'),
         ('systemctl ', '_systemctl'),
         ('eval "$(tools/find-servers)"', '_shell'),
@@ -392,6 +403,9 @@ class PagesTest(base.BaseTestCase):
 
     def test_soak(self) -> None:
         self._run_all('python -m tests.soak')
+
+    def test_simulation(self) -> None:
+        self._run_all('python -m tests.simulation')
 
     def test_rabbitmqctl(self) -> None:
         self._run_all('rabbitmqctl ')
