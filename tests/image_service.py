@@ -138,6 +138,7 @@ class ImageService(fixtures.Fixture):
         connection: str | None = None,
         namespace: str = 'image_service',
         executor: str = 'threads',
+        lease: int = 15,
     ) -> None:
         super().__init__()
         self._engine = engine
@@ -145,6 +146,7 @@ class ImageService(fixtures.Fixture):
         self._connection = connection
         self._namespace = namespace
         self._executor = executor
+        self._lease = lease
 
     def _setUp(self) -> None:
         self.path = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -182,6 +184,7 @@ class ImageService(fixtures.Fixture):
                 {connection}
                 [remote]
                 namespace = {self._namespace}
+                lease = {self._lease}
                 [worker]
                 tasks = image.*
                 setup = image_service

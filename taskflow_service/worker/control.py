@@ -73,10 +73,15 @@ class Control(control.Control):
         )
         self.runner = make_runner(self, self.post)
         #: Set, after a drain, once nothing runs any more; once nothing is
-        #: held any more either; and once what is held is on disk.
+        #: held any more either; once nobody who is there could take what is
+        #: held; and once that is on disk.
         self.quiet = threading.Event()
         self.drained = threading.Event()
+        self.let_go = threading.Event()
         self.spooled = threading.Event()
+        #: After a drain: the engines that have yet to record outcomes, each
+        #: with how many.
+        self.unrecorded: collections.Counter[str] = collections.Counter()
         self._spool = kept
         self._looked = clock.boottime()
         #: Set when it was cut off for so long that it gave up, or when
@@ -195,10 +200,21 @@ class Control(control.Control):
                 self._give_up()
         self._look_at_locks(now)
         self._report(now)
-        if self._draining and not self.runner.running():
-            self.quiet.set()
-            if self.machine.idle:
-                self.drained.set()
+        if self._draining:
+            self._look_what_is_left(now)
+
+    def _look_what_is_left(self, now: clock_mod.Boottime) -> None:
+        if self.runner.running():
+            return
+        self.quiet.set()
+        if self.machine.idle:
+            self.drained.set()
+            self.let_go.set()
+        elif self.machine.deserted(now):
+            self.let_go.set()
+        self.unrecorded = collections.Counter(
+            entry.party.peer.name for entry in self.machine.held()
+        )
 
     def _say_start(self, request: messages.Request) -> None:
         if not LOG.isEnabledFor(logging.DEBUG):

@@ -309,7 +309,7 @@ class Worker:
 
     def _drain(self, running: control.Control, grace: float) -> None:
         running.drain()
-        if self._wait_for(running, running.drained, grace):
+        if self._wait_for(running, running.let_go, grace):
             return
         running.cancel_all('the worker stops')
         # A task process that is killed takes a moment to be gone.
@@ -341,6 +341,10 @@ class Worker:
                     request.request_uuid,
                     now - started,
                 )
+        for engine, count in running.unrecorded.items():
+            LOG.info(
+                'Waiting for engine %s to record %d outcomes', engine, count
+            )
 
     def _close(self, running: control.Control) -> None:
         running.keep()

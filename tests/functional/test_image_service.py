@@ -264,11 +264,11 @@ class KilledProgramTest(base.BaseTestCase):
         broker = self.useFixture(servers.RabbitMQ())
         service = self.useFixture(
             image_service.ImageService(
-                'workers', broker.url, namespace=broker.namespace
+                'workers', broker.url, namespace=broker.namespace, lease=5
             )
         )
         service.configure(conversion_rate=40_000)
-        service.start(image_service.WORKER)
+        worker = service.start(image_service.WORKER)
         image = service.image(100_000)
         program = service.start(IMAGE_SERVICE, 'import', str(image))
         service.await_conversion(program)
@@ -280,6 +280,9 @@ class KilledProgramTest(base.BaseTestCase):
         self.assertEqual(image.read_bytes(), service.content(kept['id']))
         # It is what the worker had begun to make.
         self.assertEqual({1}, _attempts(service, 'convert'))
+        # Of what the killed program has not recorded it makes a note.
+        worker.terminate()
+        self.assertEqual(0, worker.wait(image_service.DEADLINE - 10))
 
 
 class CommandTest(base.BaseTestCase):

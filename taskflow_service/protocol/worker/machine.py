@@ -205,6 +205,24 @@ class Worker:
         held = self._book.requests.keys() - set(self._spooled)
         return not held and not self._book.busy
 
+    def deserted(self, now: clock.Boottime) -> bool:
+        """Whether nothing is held but outcomes for engines that are silent.
+
+        They may be gone for good, and whoever takes their flows over can be
+        told after the next start. With a bad link of one's own they may as
+        well be there.
+        """
+        book = self._book
+        return (
+            self._link.good
+            and not book.busy
+            and all(
+                entry.phase is records.Phase.DONE
+                and book.silent(entry.party, now)
+                for entry in book.requests.values()
+            )
+        )
+
     @property
     def queued(self) -> int:
         """How many executes wait for a slot."""

@@ -428,6 +428,37 @@ class WorkerTest(base.BaseTestCase):
             self.worker.step()
         self.assertEqual((1, 0), self.want('e2').credit)
 
+    def test_a_drain_does_not_wait_for_an_engine_that_is_silent(self):
+        self.make()
+        self.run_one()
+        self.worker.finish('r1', End.OK)
+        core = self.worker.core
+        core.drain(self.clock.now)
+        self.assertFalse(core.deserted(self.clock.now))
+        for _ in range(16):
+            self.clock.now += 1
+            self.worker.step()
+        self.assertFalse(core.idle)
+        self.assertTrue(core.deserted(self.clock.now))
+
+    def test_a_drain_waits_where_nobody_can_be_heard(self):
+        self.make()
+        self.run_one()
+        self.worker.finish('r1', End.OK)
+        self.worker.link_up = False
+        for _ in range(30):
+            self.clock.now += 1
+            self.worker.step()
+        self.assertFalse(self.worker.core.deserted(self.clock.now))
+
+    def test_a_drain_waits_for_what_runs_for_a_silent_engine(self):
+        self.make()
+        self.run_one()
+        for _ in range(16):
+            self.clock.now += 1
+            self.worker.step()
+        self.assertFalse(self.worker.core.deserted(self.clock.now))
+
     def test_a_drain_does_not_wait_for_what_is_on_disk_already(self):
         kept = records.Spooled(
             messages.Request(
