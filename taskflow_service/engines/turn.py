@@ -181,16 +181,22 @@ class Drive:
         fresh = self.record.untouched
         interrupted = resumption.begin(self.run, fresh, self.limits.delayed())
         self.executor.know(self, self.engine.logbook)
-        if interrupted and self.executor.remote:
-            self._attach(interrupted)
+        self._go_on(interrupted)
         self.limits.flow()
         self._decide()
 
-    def _attach(self, interrupted: Iterable[int]) -> None:
-        """Ask after the requests that an earlier owner of the flow left."""
+    def _go_on(self, interrupted: Iterable[int]) -> None:
+        """Ask after the requests that an earlier owner of the flow left.
+
+        What ran in its own process has died with it, and starts once more.
+        """
         for node in interrupted:
-            request = self._stored_request(node)
-            if request is not None:
+            request = None
+            if self.executor.remote:
+                request = self._stored_request(node)
+            if request is None:
+                self.record.attempts[node] += 1
+            else:
                 self.run.again.discard(node)
                 self.requests[node] = request
                 self.limits.start(request)

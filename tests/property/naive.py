@@ -511,6 +511,9 @@ class Model:
         self.questions.clear()
         self.decided.clear()
         for name in self.order.names:
+            if self.state[name] in ('RUNNING', 'REVERTING'):
+                # Begun by a process that is gone: it starts once more.
+                self.attempts[name] += 1
             if self.state[name] in ('RUNNING', 'REVERTING', 'REVERT_FAILURE'):
                 self.again.add(name)
         for name in self.order.names:
