@@ -44,7 +44,8 @@ class Authority(fixtures.Fixture):
         self.path = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         # The broker runs as somebody else.
         for folder in (self.path, self.path.parent):
-            folder.chmod(0o755)
+            # Not less for anybody: the parent may be everybody's.
+            folder.chmod(folder.stat().st_mode | 0o055)
         self._openssl(
             'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca '
             '-keyout ca.key -out ca.pem'

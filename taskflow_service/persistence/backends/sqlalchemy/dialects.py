@@ -73,6 +73,10 @@ class Meaning(enum.Enum):
     REFUSED = 'refused'  # this very statement is not accepted
 
 
+class Conflict(exceptions.StorageOutage):
+    """A transaction was rolled back for the sake of another one."""
+
+
 def make_url(text: str) -> sa.URL:
     """Parse a database URL and choose its driver.
 
@@ -219,7 +223,17 @@ def _codes(error: BaseException) -> Iterator[str | int]:
             yield args[0]
 
 
-_CONFLICTS = {'40001', '40P01', '55P03', 1020, 1205, 1213}
+_CONFLICTS = {
+    '40001',  # serialization failure
+    '40P01',  # deadlock
+    '55P03',  # lock not available
+    '57014',  # cancelled, by a statement timeout or by hand
+    1020,  # record has changed since it was read
+    1205,  # lock wait timeout
+    1213,  # deadlock; of Galera also: another node was first
+    1317,  # interrupted
+    1969,  # statement timeout
+}
 _OUTAGES = {
     '53000',  # insufficient resources
     '53100',  # disk full
@@ -233,7 +247,9 @@ _OUTAGES = {
     1026,  # error writing a file
     1030,  # error from the storage engine
     1040,  # too many connections
+    1047,  # a Galera node without a majority
     1114,  # table is full
+    1180,  # COMMIT failed; of Galera: on a node that lost its majority
     1290,  # read only
     1836,  # read only
 }
@@ -300,7 +316,8 @@ def failure(error: BaseException) -> exceptions.StorageFailure:
             f'The database can write nothing for now: {text}; check that its '
             'disk is not full, and that neither it nor this user is read-only'
         )
-    return exceptions.StorageOutage(f'The database call failed: {text}')
+    kind = Conflict if found is Meaning.CONFLICT else exceptions.StorageOutage
+    return kind(f'The database call failed: {text}')
 
 
 def explain(error: BaseException, url: sa.URL) -> exceptions.TaskFlowException:

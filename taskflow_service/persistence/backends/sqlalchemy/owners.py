@@ -19,20 +19,43 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
+import functools
 import time
+import typing
 
 from oslo_db import exception as db_exc
 import sqlalchemy as sa
 
 from taskflow_service.persistence import leases
 from taskflow_service.persistence import unit
+from taskflow_service.persistence.backends.sqlalchemy import dialects
+from taskflow_service.persistence.backends.sqlalchemy import poison
 from taskflow_service.persistence.backends.sqlalchemy import schema
 from taskflow_service.persistence.backends.sqlalchemy import statements
+
+_P = typing.ParamSpec('_P')
+_R = typing.TypeVar('_R')
 
 Transaction = Callable[[], contextlib.AbstractContextManager[sa.Connection]]
 
 _OWNERS = schema.owners
 _FLOWS = schema.flows
+
+
+def _again(call: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Do again what was rolled back for another transaction's sake.
+
+    Two nodes of a Galera cluster that claim the same flow find out at COMMIT.
+    """
+
+    @functools.wraps(call)
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        for _ in range(poison.CONFLICTS - 1):
+            with contextlib.suppress(dialects.Conflict):
+                return call(*args, **kwargs)
+        return call(*args, **kwargs)
+
+    return wrapper
 
 
 class Registry:
@@ -42,6 +65,7 @@ class Registry:
         self._reading = reading
         self._writing = writing
 
+    @_again
     def stand(self, flow_uuid: str) -> leases.Standing | None:
         """Read who owns a flow."""
         query = sa.select(_FLOWS.c.owner, _FLOWS.c.epoch, _FLOWS.c.turn).where(
@@ -51,6 +75,7 @@ class Registry:
             row = conn.execute(query).first()
         return None if row is None else leases.Standing(*row)
 
+    @_again
     def owners(self) -> Mapping[str, leases.Lease]:
         """Read the rows of all owners."""
         query = sa.select(
@@ -61,6 +86,7 @@ class Registry:
                 row[0]: leases.Lease(*row[1:]) for row in conn.execute(query)
             }
 
+    @_again
     def renew(self, owner: str, name: str, length: float) -> tuple[int, bool]:
         """Raise the owner's counter of renewals; insert a missing row."""
         now = time.time()
@@ -94,6 +120,7 @@ class Registry:
             ).scalar_one()
             return int(claims), False
 
+    @_again
     def take_free(
         self, flow_uuids: Sequence[str], owner: str
     ) -> Mapping[str, unit.Claim]:
@@ -129,6 +156,7 @@ class Registry:
                 taken.update((row[0], unit.Claim(*row)) for row in rows)
         return taken
 
+    @_again
     def take(
         self,
         flow_uuid: str,
@@ -165,6 +193,7 @@ class Registry:
                 return False
             return True
 
+    @_again
     def mine(self, owner: str) -> Mapping[str, int]:
         """Read the flows of an owner and their epochs."""
         query = sa.select(_FLOWS.c.uuid, _FLOWS.c.epoch).where(
@@ -173,6 +202,7 @@ class Registry:
         with self._reading() as conn:
             return {uuid: epoch for uuid, epoch in conn.execute(query)}
 
+    @_again
     def asked(self, owner: str) -> Mapping[str, str]:
         """Read what is asked of the flows of an owner."""
         query = sa.select(_FLOWS.c.uuid, _FLOWS.c.asked).where(
@@ -181,6 +211,7 @@ class Registry:
         with self._reading() as conn:
             return {uuid: asked for uuid, asked in conn.execute(query)}
 
+    @_again
     def release(self, flow_uuid: str, epoch: int, owner: str) -> None:
         """Give a flow up, if it still is the owner's at that epoch."""
         with self._writing() as conn:
@@ -194,6 +225,7 @@ class Registry:
                 .values(owner=None)
             )
 
+    @_again
     def retire(self, owner: str) -> None:
         """Delete an owner's row, unless it owns flows."""
         with self._writing() as conn:
