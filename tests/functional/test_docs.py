@@ -313,7 +313,11 @@ class PagesTest(base.BaseTestCase):
         lines = (
             ROOT / f'etc/taskflow_service/systemd/{unit}.service'
         ).read_text()
-        wanted = {'restart': 'ExecStart=', 'reload': 'ExecReload='}[verb]
+        wanted = {
+            'restart': 'ExecStart=',
+            'reload': 'ExecReload=',
+            'stop': 'KillMode=mixed',
+        }[verb]
         self.assertIn(f'\n{wanted}', lines)
 
     def _example(self, command: str) -> None:

@@ -51,6 +51,9 @@ def _arguments() -> argparse.Namespace:
         '--most', type=int, default=25, help='flows under way per engine'
     )
     parser.add_argument(
+        '--quorum', action='store_true', help='use quorum queues'
+    )
+    parser.add_argument(
         '--plan', action='store_true', help='only print the faults'
     )
     parser.add_argument('--json', help='where to write the report')
@@ -74,7 +77,12 @@ def main() -> int:
     logging.getLogger('alembic').setLevel(logging.WARNING)
     print(f'seed {seed}, {given.minutes:g} minutes, in {folder}', flush=True)
     settings = run.Settings(
-        seed, given.minutes * 60, given.every, given.rate, given.most
+        seed,
+        given.minutes * 60,
+        given.every,
+        given.rate,
+        given.most,
+        given.quorum,
     )
     with contextlib.ExitStack() as stack:
         broker, database = instances.RabbitMQ(), instances.PostgreSQL()

@@ -48,6 +48,8 @@ LONG = 290.0
 #: Seconds after which the queues of a process that is gone are gone.
 EXPIRY = 70.0
 
+_QUORUM = '?rabbit_quorum_queue=true&rabbit_transient_quorum_queue=true'
+
 _MiB = 1 << 20
 
 
@@ -62,6 +64,8 @@ class Settings(typing.NamedTuple):
     rate: float
     #: Flows of its own that an engine has under way.
     most: int
+    #: Whether queues are quorum queues.
+    quorum: bool = False
 
 
 def soak(
@@ -78,6 +82,7 @@ def soak(
         folder,
         broker,
         database,
+        _QUORUM if settings.quorum else '',
         seed=settings.seed,
         rate=settings.rate,
         most=settings.most,
@@ -109,6 +114,7 @@ def soak(
     ]
     return {
         'seed': settings.seed,
+        'quorum queues': settings.quorum,
         'minutes': round(lasted / 60, 1),
         'settled in seconds': settled,
         'faults': dict(sorted(hand.done.items())),

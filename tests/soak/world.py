@@ -253,11 +253,14 @@ class World(Fleet):
         folder: pathlib.Path,
         broker: instances.RabbitMQ,
         database: instances.PostgreSQL,
+        query: str,
         **plan: typing.Any,
     ) -> None:
         self.broker = broker
         self.database = database
-        super().__init__(folder, Plan(broker.url, database.url, **plan))
+        super().__init__(
+            folder, Plan(broker.url + query, database.url, **plan)
+        )
 
     def wipe_broker(self) -> None:
         """Stop the broker, and forget all of its queues; it is down then."""
