@@ -337,6 +337,10 @@ class Loop(Turns):
         for drive, outcomes in moved.items():
             if drive in self._busy:
                 self._busy[drive] += outcomes or (drive,)
+            elif drive in started:
+                # What its last part staged is to be committed first.
+                for each in outcomes or (drive,):
+                    self.inbox.put(each)
             elif drive.calls_user_code:
                 self._call(drive, drive.take, outcomes)
             else:

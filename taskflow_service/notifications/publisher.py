@@ -205,9 +205,10 @@ def _make(conf: cfg.ConfigOpts) -> tuple[_Transport, typing.Any]:
         made = oslo_messaging.get_notification_transport(conf)
         options = conf[_GROUP]
         drivers = list(options.driver)
-    except oslo_messaging.DriverLoadFailure as ex:
+    except (oslo_messaging.DriverLoadFailure, ImportError) as ex:
+        # The import is that of a driver's own library.
         raise exceptions.ConfigurationError(
-            f'[{_GROUP}] transport_url: no driver serves {ex.driver}://; use '
+            f'[{_GROUP}] transport_url: no driver can be loaded: {ex}; use '
             'rabbit://, or kafka:// with taskflow-service[kafka]',
             option=f'[{_GROUP}] transport_url',
         ) from None

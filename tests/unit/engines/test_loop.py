@@ -410,3 +410,37 @@ class TimersTest(base.BaseTestCase):
         self.assertTrue(tried.acquire(timeout=LONG))
         self.assertRaises(hands.Boom, future.result, LONG)
         loop.close()
+
+
+class CommittedTest(base.BaseTestCase):
+    """What ends while a part of a flow is committed waits for that."""
+
+    def test_each_transition_is_told_once(self):
+        class Say(task.Task):
+            def execute(self):
+                pass
+
+        class Count(listeners.Listener):
+            def __init__(self, engine):
+                super().__init__(engine)
+                self.told = []
+
+            def on_committed(self, transitions):
+                self.told += [(each.name, each.state) for each in transitions]
+
+        counted = []
+        with engines.Loop() as loop:
+            futures = []
+            for number in range(60):
+                flow = unordered_flow.Flow(f'f{number}').add(
+                    *(Say(f's{each}') for each in range(6))
+                )
+                engine = engines.load(flow, engine='parallel')
+                counted.append(Count(engine))
+                counted[-1].register()
+                futures.append(loop.submit(engine))
+            for future in futures:
+                future.result(LONG)
+        for each in counted:
+            self.assertEqual(len(set(each.told)), len(each.told))
+            self.assertEqual(14, len(each.told))

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import pathlib
 
 import ddt
@@ -25,12 +26,14 @@ from oslotest import base
 from taskflow_service import conf as service_conf
 from taskflow_service import engines
 from taskflow_service import exceptions
+from taskflow_service import identity
 from taskflow_service import notifications
 from taskflow_service import task
 from taskflow_service.listeners import notifications as listener
 from taskflow_service.notifications import events
 from taskflow_service.notifications import publisher
 from taskflow_service.patterns import linear_flow
+from taskflow_service.persistence import backends
 from taskflow_service.types import failure
 
 #: What was published once stays as it is: a change is another file.
@@ -156,6 +159,12 @@ class PublisherTest(base.BaseTestCase):
     @ddt.data(
         ('driver = pigeon', 'driver', 'pigeon'),
         ('transport_url = pigeon://', 'transport_url', 'pigeon'),
+        # Whoever has its library installed sees no error here.
+        *(
+            [('transport_url = kafka://h/', 'transport_url', '[kafka]')]
+            if importlib.util.find_spec('confluent_kafka') is None
+            else []
+        ),
         ('transport_url = nonsense', 'transport_url', 'cannot be read'),
     )
     def test_a_bad_option_ends_the_start(self, case):
@@ -187,3 +196,42 @@ class PublisherTest(base.BaseTestCase):
         shared = publisher.shared(conf)
         self.assertTrue(shared.flush(30))
         self.assertEqual((4, 0), (shared.published, shared.dropped))
+
+    def test_many_flows_of_a_loop_send_theirs(self):
+        conf = make_conf(self)
+        with engines.Loop(conf) as loop:
+            flows = [linear_flow.Flow(f'f{n}').add(Say('s')) for n in range(9)]
+            made = [engines.load(flow, conf=conf) for flow in flows]
+            for future in [loop.submit(engine) for engine in made]:
+                future.result(30)
+        shared = publisher.shared(conf)
+        self.assertTrue(shared.flush(30))
+        self.assertEqual((36, 0), (shared.published, shared.dropped))
+
+    def test_what_was_not_committed_is_not_told(self):
+        told = []
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'taskflow_service.notifications.publisher.Publisher.publish',
+                lambda self, event: told.append(event.type),
+            )
+        )
+        conf = make_conf(self)
+        conf.set_override('backend', 'sqlalchemy', 'persistence')
+        self.addCleanup(lambda: identity.of_process(conf).close())
+        backend = backends.from_conf(conf)
+        self.addCleanup(backend.close)
+
+        class Lose(task.Task):
+            def execute(self):
+                # As if another process had taken the flow over.
+                with backend.engine.begin() as conn:
+                    conn.exec_driver_sql(
+                        'UPDATE tfs_flow_details SET epoch = epoch + 1'
+                    )
+
+        engine = engines.load(
+            linear_flow.Flow('f').add(Lose('lose')), conf=conf, backend=backend
+        )
+        self.assertRaises(exceptions.FlowOwnershipLost, engine.run)
+        self.assertEqual(['taskflow.flow.start', 'taskflow.task.start'], told)

@@ -22,6 +22,7 @@ from oslotest import base
 from taskflow_service import exceptions
 from taskflow_service import identity
 from taskflow_service import worker as worker_mod
+from taskflow_service.messaging import transport
 from tests import remote
 
 
@@ -56,6 +57,22 @@ class WorkerTest(base.BaseTestCase):
         self.addCleanup(again.close)
         self.assertEqual('blue.1', again.name)
         self.assertEqual(identity.End.CLEAN, again.predecessors[-1].end)
+
+    def test_refused_messages_are_counted_by_their_reason(self) -> None:
+        self.conf.set_override('signing_keys', ['k' * 32], 'security')
+        worker = self.bus.worker(remote.Add, name='blue')
+        heard = threading.Event()
+        client = transport.shared(self.conf).client(
+            transport.Address(transport.Role.WORKER, 'blue.1'), 0
+        )
+        for text in ('unsigned', 'hmac:1:2:forged', 'unsigned'):
+            client.cast({}, transport.METHOD, message=text)
+        deadline = time.monotonic() + remote.LONG
+        while worker.counts().get('refused: not signed') != 2:
+            self.assertLess(time.monotonic(), deadline, worker.counts())
+            heard.wait(0.02)
+        reason = 'refused: signed with no key of ours, or altered'
+        self.assertEqual(1, worker.counts()[reason])
 
     def test_stopping_twice_or_before_the_start_is_nothing(self) -> None:
         worker = worker_mod.Worker(self.conf, tasks=[remote.Add])
