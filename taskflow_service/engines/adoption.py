@@ -96,6 +96,8 @@ class Sweeper:
         self._backend: persistence_base.Backend = backend
         self._stop = loop.clock.event()
         self._refused: set[str] = set()
+        #: Flows whose run here could not be stored: another would end so too.
+        self._given_up: set[str] = set()
         self._thread = threading.Thread(
             target=self._main, name='taskflow-adoption', daemon=True
         )
@@ -150,9 +152,11 @@ class Sweeper:
                     oldest_first=True,
                 )
             for flow in page:
-                if flow.uuid not in self._loop.drives and (
-                    flow.owner is None or self._backend.is_gone(flow.owner)
-                ):
+                if flow.uuid in self._loop.drives:
+                    continue
+                if flow.uuid in self._given_up:
+                    continue
+                if flow.owner is None or self._backend.is_gone(flow.owner):
                     yield flow
             if len(page) < _PAGE:
                 return
@@ -189,7 +193,7 @@ class Sweeper:
             flow.owner,
         )
         future = self._loop.submit(engine)
-        future.add_done_callback(lambda done: _report(detail, done))
+        future.add_done_callback(lambda done: self._report(detail, done))
         return True
 
     def _why_not(self, detail: models.FlowDetail) -> str | None:
@@ -207,15 +211,19 @@ class Sweeper:
             f'not under [serialization] allowed_modules'
         )
 
-
-def _report(detail: models.FlowDetail, done: typing.Any) -> None:
-    error = done.exception()
-    if isinstance(error, exceptions.FlowEnded):
-        LOG.info('%s', error)
-    elif error is not None:
-        LOG.warning(
-            'Adopted flow %s (%s) ended with: %s',
-            detail.name,
-            detail.uuid,
-            error,
-        )
+    def _report(self, detail: models.FlowDetail, done: typing.Any) -> None:
+        error = done.exception()
+        if isinstance(error, exceptions.FlowEnded):
+            LOG.info('%s', error)
+            return
+        if isinstance(error, exceptions.StorageFailure) and not isinstance(
+            error, exceptions.StorageOutage
+        ):
+            self._given_up.add(detail.uuid)
+        if error is not None:
+            LOG.warning(
+                'Adopted flow %s (%s) ended with: %s',
+                detail.name,
+                detail.uuid,
+                error,
+            )

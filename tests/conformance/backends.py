@@ -359,6 +359,18 @@ class BackendSuite(delays.DelaySuite):
         self.assertEqual({'g'}, found(name='g'))
         self.assertEqual({'h'}, found(book_uuid=other.uuid))
         self.assertEqual({'f'}, found('RUNNING', book_uuid=book.uuid))
+        times = {
+            flow.uuid: flow.created_at for flow in self.connection.find_flows()
+        }
+        self.assertEqual(
+            {name for name, when in times.items() if when < times['h']},
+            found(created_before=times['h']),
+        )
+        self.assertEqual(
+            {name for name, when in times.items() if when > times['f']},
+            found(created_after=times['f']),
+        )
+        self.assertEqual(set(), found(ended_before=time.time() + 1))
         self.assertEqual({'f', 'g', 'h'}, found(owned=False))
         self.assertEqual(set(), found(owner='x'))
         self.assertRaises(ValueError, found, limit=0)

@@ -131,6 +131,16 @@ class ManyFlowsTest(base.BaseTestCase):
         self.assertEqual({'SUCCESS': FLOWS}, self._states(backend))
         self.assertEqual(3 * FLOWS, counter.count)
         self.assertEqual([], counter.reverted)
+        loop.close()
+        backend.close()
+        self.assertEqual(
+            [],
+            [
+                each.name
+                for each in threading.enumerate()
+                if each.name.startswith(('taskflow-', 'tfs-'))
+            ],
+        )
 
     def test_postgresql_is_restarted(self) -> None:
         self._restarted(self.useFixture(servers.PostgreSQL(private=True)))

@@ -22,17 +22,22 @@ import threading
 import typing
 
 import fixtures
+from oslo_config import cfg
 from oslotest import base
 
+from taskflow_service import conf as service_conf
 from taskflow_service import engines
 from taskflow_service import exceptions
+from taskflow_service import identity
 from taskflow_service import retry
 from taskflow_service import task
+from taskflow_service.engines import adoption
 from taskflow_service.patterns import linear_flow
 from taskflow_service.patterns import unordered_flow
 from taskflow_service.persistence import backends
 from taskflow_service.persistence import models
 from taskflow_service.types import notifier
+from tests import remote
 from tests import servers
 
 PATIENCE = 60
@@ -310,6 +315,30 @@ class PoisonSuite:
         self.assertIn('b FAILURE', told)
 
 
+class Elsewhere(task.Task):
+    """Runs on a worker in this process; the poison does not wait."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+
+    def execute(self) -> str:
+        remote.notes.add(('execute', self.name))
+        if self.name == 'poison':
+            return POISON
+        remote.notes.go_on.wait(PATIENCE)
+        return 'good'
+
+    def revert(self, **kwargs: typing.Any) -> None:
+        remote.notes.add(('revert', self.name))
+
+
+def deadly() -> linear_flow.Flow:
+    """Make a flow whose value and failure are refused, wherever it runs."""
+    return linear_flow.Flow('deadly').add(
+        task.FunctorTask(lambda: POISON, name=STRONG)
+    )
+
+
 _COLUMNS = ('results', 'failure', 'revert_results', 'revert_failure')
 
 
@@ -339,6 +368,68 @@ class SQLiteTest(PoisonSuite, base.BaseTestCase):
     def make_url(self) -> str:
         directory = self.useFixture(fixtures.TempDir()).path
         return f'sqlite:///{directory}/logbook.sqlite'
+
+    def test_what_runs_on_a_worker_goes_on(self) -> None:
+        bus = self.useFixture(remote.Bus())
+        notes = remote.new_notes()
+        bus.worker(Elsewhere)
+        flow = unordered_flow.Flow('f').add(
+            Elsewhere('waits'), Elsewhere('poison')
+        )
+        engine = self._engine(flow, engine='workers', conf=bus.conf)
+
+        def heard(state: str, details: typing.Any) -> None:
+            if details.get('task_name') == 'poison' and state == 'FAILURE':
+                notes.go_on.set()
+
+        engine.atom_notifier.register(notifier.Notifier.ANY, heard)
+        self.assertRaises(exceptions.ValueNotStorable, engine.run)
+        self.assertEqual(
+            {('execute', 'waits'), ('execute', 'poison')}
+            | {('revert', 'waits'), ('revert', 'poison')},
+            set(notes.lines),
+        )
+        self.assertEqual(4, len(notes.lines))
+        self.assertEqual('REVERTED', self._stored(engine)[0])
+
+    def test_who_adopts_gives_it_up(self) -> None:
+        # Else its task would be done again at each sweep.
+        conf = self._conf()
+        ended = threading.Event()
+        engine = engines.load_from_factory(
+            deadly, backend=backends.from_conf(conf), conf=conf
+        )
+        self.assertRaises(exceptions.StorageFailure, engine.run)
+        self.loop.conf = conf
+        sweeper = adoption.Sweeper(self.loop, conf)
+        sweeper._backend.watch_owners()
+        report = sweeper._report
+
+        def reported(*args: typing.Any) -> None:
+            report(*args)
+            ended.set()
+
+        sweeper._report = reported
+        self.assertEqual(1, sweeper.sweep())
+        self.assertTrue(ended.wait(PATIENCE))
+        self.assertEqual(0, sweeper.sweep())
+
+    def _conf(self) -> cfg.ConfigOpts:
+        conf = cfg.ConfigOpts()
+        service_conf.register_opts(conf)
+        conf([], default_config_files=[], default_config_dirs=[])
+        url = self.backend.engine.url
+        for name, value, group in (
+            ('state_path', self.useFixture(fixtures.TempDir()).path, None),
+            ('connection', f'sqlite:///{url.database}', 'database'),
+            ('backend', 'sqlalchemy', 'persistence'),
+            ('allowed_modules', ['tests.functional'], 'serialization'),
+        ):
+            conf.set_override(name, value, group)
+        self.addCleanup(identity.forget, conf)
+        backend = backends.from_conf(conf)
+        self.addCleanup(backend.close)
+        return conf
 
 
 class PostgreSQLTest(PoisonSuite, base.BaseTestCase):

@@ -200,6 +200,21 @@ class RemoteExecutorTest(test_base.BaseTestCase):
         for word in ('lonely', 'no live worker serves tests.remote:Add'):
             self.assertIn(word, str(outcome.value))
 
+    def test_no_start_deadline_runs_while_a_logbook_is_away(self) -> None:
+        # The machine does not judge then; it serves all loops together.
+        one, two = self._executor(), self._executor()
+        machine = one._hub.machine
+        seen = []
+        for executor, away in (
+            (one, True),
+            (two, True),
+            (one, False),
+            (two, False),
+        ):
+            executor.outage(away)
+            seen.append(machine.outage)
+        self.assertEqual([True, True, True, False], seen)
+
     def test_what_waits_can_be_withdrawn(self) -> None:
         executor = self._executor()
         request = self._request(remote.Add(), number=1)
