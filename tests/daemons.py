@@ -170,7 +170,12 @@ class Daemon(fixtures.Fixture):
 
 def children(program: subprocess.Popen[str]) -> list[int]:
     """List the processes that a daemon's first process has started."""
-    path = f'/proc/{program.pid}/task'
+    return children_of(program.pid)
+
+
+def children_of(pid: int) -> list[int]:
+    """List the processes that a process has started, whichever thread."""
+    path = f'/proc/{pid}/task'
     return [
         int(pid)
         for thread in os.listdir(path)

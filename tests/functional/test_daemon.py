@@ -113,12 +113,21 @@ class RunningBrokerTest(base.BaseTestCase):
         self.daemon.drain(program)
 
     def test_after_a_kill_the_next_start_proves_the_deaths(self):
+        text = self.daemon.file.read_text()
+        self.daemon.file.write_text(
+            f'{text}\n[worker]\nexecutor = processes\nslots = 1\n'
+        )
         program = self.daemon.start()
         self.daemon.await_ready()
         processes = daemons.children(program)
         self.assertEqual(2, len(processes))
+        tasks = [
+            pid for each in processes for pid in daemons.children_of(each)
+        ]
+        self.assertLessEqual(2, len(tasks))
         program.kill()
-        daemons.await_ends(processes)
+        daemons.await_ends(processes + tasks)
+        self.daemon.file.write_text(text)
         dead = self._dead()
         self.assertEqual(['unclean', 'unclean'], [past.end for past in dead])
         again = self.daemon.start()

@@ -240,7 +240,10 @@ class SigningTest(_Daemons):
         without.await_log(stranger, 'signing_keys is empty')
         keyed.drain(program)
         without.drain(stranger)
-        self.assertIn('names stranger.1 as its sender', log.output)
+        self.assertEqual(
+            1, log.output.count('names stranger.1 as its sender'), log.output
+        )
+        self.assertEqual(1, without.read_log().count('refuses a message'))
         self.assertNotIn('stranger.1', keyed.read_log().replace('told', ''))
         self.assertNotIn('Start execute', without.read_log())
 

@@ -105,6 +105,7 @@ class WorkerCommandTest(base.BaseTestCase):
         (goodbye,) = [row for row in rows if row.startswith('demo.goodbye')]
         self.assertIn('taskflow-service', goodbye)
         self.assertIn('hi_happened', goodbye)
+        self.assertEqual('1.0', goodbye.split()[1])
 
     def test_only_what_would_be_served_is_listed(self):
         done = self._run_with('[worker]\ntasks = demo.hel*', '--list-tasks')
