@@ -74,13 +74,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def complain(error: BaseException) -> int:
     """Say in one line what is wrong."""
+    print(f'image-service: {in_a_line(error)}', file=sys.stderr)
+    return 1
+
+
+def in_a_line(error: BaseException) -> str:
+    """Put an error, or those of several tasks, into a line."""
     if isinstance(error, exceptions.WrappedFailure):
-        # Of several tasks.
         text = '; '.join(each.exception_str or '' for each in error)
     else:
         text = str(error)
-    print(f'image-service: {" ".join(text.split())}', file=sys.stderr)
-    return 1
+    return ' '.join(text.split())
 
 
 def load(conf: cfg.ConfigOpts, argv: Sequence[str]) -> None:
@@ -134,8 +138,7 @@ def import_image(conf: cfg.ConfigOpts) -> None:
                 futures.wait([future])
             except KeyboardInterrupt:
                 engine.cancel(reason='interrupted')
-        future.result()
-    show(engine.storage.fetch('image_id'))
+    show_result(future, engine)
 
 
 def resume(conf: cfg.ConfigOpts) -> int:
@@ -172,14 +175,29 @@ def resume(conf: cfg.ConfigOpts) -> int:
 def ended(future: futures.Future[None], engine: engines.Engine) -> int:
     """Say how an import that was resumed has ended; return 1 if it failed."""
     try:
-        future.result()
+        show_result(future, engine)
     except exceptions.FlowOwned:
         # Its program lives.
         return 0
     except Exception as error:
         return complain(error)
-    show(engine.storage.fetch('image_id'))
     return 0
+
+
+def show_result(future: futures.Future[None], engine: engines.Engine) -> None:
+    """Print the image that was imported, or raise why there is none."""
+    try:
+        future.result()
+    except exceptions.FlowOwned:
+        raise
+    except Exception as error:
+        if engine.storage.get_revert_failures():
+            raise errors.NotUndone(
+                f'{in_a_line(error)}; what was done could not be undone: '
+                'mend the cause, then call image-service resume'
+            ) from error
+        raise
+    show(engine.storage.fetch('image_id'))
 
 
 def show(image_id: str) -> None:

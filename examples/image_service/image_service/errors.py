@@ -25,5 +25,9 @@ class ImageNotFound(ImageError):
     """There is no image of that id."""
 
 
+class NotUndone(ImageError):
+    """An import has failed, and so has its undo."""
+
+
 class StoreError(ImageError):
     """The store cannot be used, or is full."""
