@@ -37,7 +37,7 @@ from taskflow_service.persistence import backends
 from taskflow_service.persistence import models
 
 
-def main(file: str, uuid: str, folder: str) -> None:
+def main(file: str, uuid: str, folder: str, wait: str = 'Wait') -> None:
     """Run the flow to its end."""
     logging.basicConfig(level=logging.INFO)
     conf = cfg.ConfigOpts()
@@ -46,7 +46,9 @@ def main(file: str, uuid: str, folder: str) -> None:
     conf(['--config-file', file], default_config_dirs=[])
     tested = importlib.import_module('tested')
     flow = linear_flow.Flow('durable').add(
-        tested.Before('before'), tested.Wait('waiting'), tested.Step('step')
+        tested.Before('before'),
+        getattr(tested, wait)('waiting'),
+        tested.Step('step'),
     )
     backend = backends.from_conf(conf, upgrade=True)
     assert backend is not None

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from oslotest import base
 
+from taskflow_service import engines
+from taskflow_service import exceptions
 from tests import remote
 from tests import servers
 from tests.conformance import remote_flows
@@ -44,3 +46,21 @@ class QuorumFlowTest(RabbitFlowTest):
     """What brokers from version 4.3 on ask for."""
 
     query = '?rabbit_quorum_queue=true&rabbit_transient_quorum_queue=true'
+
+
+class RefusedTest(base.BaseTestCase):
+    """A broker that is there, and does not want us."""
+
+    def test_a_run_ends_and_says_what_the_broker_said(self) -> None:
+        url = self.useFixture(servers.RabbitMQ()).url
+        where = url.rpartition('@')[2]
+        bus = self.useFixture(remote.Bus(f'rabbit://nobody:secret@{where}'))
+        lonely = remote.Add(name='lonely')
+        lonely.start_timeout = 3.0
+        engine = engines.load(
+            lonely, engine='workers', conf=bus.conf, store={'number': 1}
+        )
+        error = self.assertRaises(exceptions.StartTimeout, engine.run)
+        for word in ('lonely', 'the message broker is away', 'refused'):
+            self.assertIn(word, str(error))
+        self.assertNotIn('secret', str(error))
