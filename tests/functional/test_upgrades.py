@@ -17,6 +17,7 @@ import importlib
 import pathlib
 import sys
 
+import fixtures
 from oslotest import base
 
 from taskflow_service import engines
@@ -25,6 +26,7 @@ from taskflow_service import identity
 from taskflow_service.executors import hub
 from taskflow_service.messaging import transport
 from taskflow_service.patterns import linear_flow
+from taskflow_service.protocol import messages
 from tests import daemons
 from tests import servers
 from tests.conformance import upgrades
@@ -59,6 +61,10 @@ NEW += """
 class Extra(task.Task):
     def execute(self):
         return 'extra'
+
+# And it speaks a version of the protocol that the old code cannot read.
+from taskflow_service.protocol import messages
+messages.VERSION = (2, 0)
 """
 
 
@@ -67,6 +73,12 @@ class RolloutTest(base.BaseTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        # The new code is imported into this process as well.
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'taskflow_service.protocol.messages.VERSION', messages.VERSION
+            )
+        )
         self.broker = self.useFixture(servers.RabbitMQ())
         self.old = self._daemon(OLD, {'r.note': 'rolled:Note'}, 'old')
         self.program = self.old.start()
@@ -107,6 +119,7 @@ class RolloutTest(base.BaseTestCase):
             daemon.await_ready()
             future.result(LONG)
         self.assertEqual('new code', engine.storage.fetch('by'))
+        self.assertEqual((2, 0), messages.VERSION)
         self.assertEqual('extra', engine.storage.fetch('x'))
         daemon.drain(program)
         self.old.drain(self.program)
@@ -119,7 +132,8 @@ class RolloutTest(base.BaseTestCase):
         error = self.assertRaises(
             exceptions.StartTimeout, engines.run, flow, conf=daemon.conf
         )
-        self.assertIn('in version 1.1, only in 1.0', str(error))
+        # Which versions there are it says where it has heard of a worker.
+        self.assertIn('no live worker serves r.note', str(error))
         self.old.drain(self.program)
 
     def test_old_engines_are_served_by_new_workers(self) -> None:
@@ -131,7 +145,20 @@ class RolloutTest(base.BaseTestCase):
         self.addCleanup(sys.path.remove, str(self.old.site))
         rolled = importlib.import_module('rolled')
         self.assertEqual((1, 0), rolled.Note.version)
+        self.assertEqual((1, 0), messages.VERSION)
         flow = linear_flow.Flow('f').add(rolled.Note('note'))
         results = engines.run(flow, conf=self.old.conf)
         self.assertEqual('new code', results['by'])
         daemon.drain(program)
+
+    def test_new_engines_are_served_by_old_workers(self) -> None:
+        self._new_daemon()
+        rolled = importlib.import_module('rolled')
+        self.assertEqual((2, 0), messages.VERSION)
+        # What the old workers know of the tasks is enough.
+        rolled.Note.version = (1, 0)
+        flow = linear_flow.Flow('f').add(rolled.Note('note'))
+        results = engines.run(flow, conf=self.old.conf)
+        self.assertEqual('old code', results['by'])
+        self.old.drain(self.program)
+        self.assertNotIn('does not take', self.old.read_log())
