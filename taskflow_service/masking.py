@@ -38,14 +38,15 @@ _SECRET = re.compile(
     # what separates it from the value;
     rf'({_NAME}[\w-]{{0,40}}\\*["\']?\s*[:=]\s*)'
     r'(?:'
-    # a quoted value, to the next quote of its kind that is not escaped;
+    # a quoted value, to the next quote of its kind that is not escaped, or,
+    # where a text was cut short, to the end of the line;
     r'[bu]?(?P<quote>\\*["\'])'
-    r'(?:(?!(?P=quote))\\.|(?!(?P=quote))[^\\])*(?P=quote)'
+    r'(?:(?!(?P=quote))\\.|(?!(?P=quote))[^\\\n])*(?:(?P=quote)|$)'
     # a list; or a word.
-    r'|[\[({][^\])}]*[\])}]'
+    r'|[\[({][^\])}]{0,1000}[\])}]'
     r'|(?:bearer |basic )?[^\s,;&"\'\])}]+'
     r')',
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
 _IN_URL = re.compile(r'(://[^/\s:@]*:)[^/\s@]+@')
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import importlib
 import pathlib
 import sys
+import typing
 
 import fixtures
 from oslotest import base
@@ -68,8 +69,8 @@ messages.VERSION = (2, 0)
 """
 
 
-class RolloutTest(base.BaseTestCase):
-    """Engines have the new code while some workers still have the old."""
+class _Rollout(base.BaseTestCase):
+    """Some processes have the new code while others still have the old."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -79,17 +80,15 @@ class RolloutTest(base.BaseTestCase):
                 'taskflow_service.protocol.messages.VERSION', messages.VERSION
             )
         )
-        self.broker = self.useFixture(servers.RabbitMQ())
-        self.old = self._daemon(OLD, {'r.note': 'rolled:Note'}, 'old')
-        self.program = self.old.start()
-        self.old.await_ready()
 
-    def _daemon(
-        self, code: str, tasks: dict[str, str], name: str
-    ) -> daemons.Daemon:
+    def _conf(self, broker: servers.RabbitMQ, name: str) -> daemons.Daemon:
         daemon = self.useFixture(
             daemons.Daemon(
-                self.broker, modules={'rolled': code}, tasks=tasks, name=name
+                broker,
+                modules={'rolled': OLD if name == 'old' else NEW},
+                tasks={'r.note': 'rolled:Note'}
+                | ({} if name == 'old' else {'r.extra': 'rolled:Extra'}),
+                name=name,
             )
         )
         conf = daemon.conf
@@ -98,67 +97,80 @@ class RolloutTest(base.BaseTestCase):
         self.addCleanup(hub.forget, conf)
         return daemon
 
-    def _new_daemon(self) -> daemons.Daemon:
-        tasks = {'r.note': 'rolled:Note', 'r.extra': 'rolled:Extra'}
-        daemon = self._daemon(NEW, tasks, 'new')
+    def _import(self, daemon: daemons.Daemon) -> typing.Any:
         sys.path.insert(0, str(daemon.site))
         self.addCleanup(sys.path.remove, str(daemon.site))
         self.addCleanup(sys.modules.pop, 'rolled', None)
-        return daemon
+        return importlib.import_module('rolled')
+
+
+class NewEngineTest(_Rollout):
+    """The worker with the old code is there all the time."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.broker = servers.RabbitMQ()
+        cls.old = daemons.Daemon(
+            cls.broker,
+            modules={'rolled': OLD},
+            tasks={'r.note': 'rolled:Note'},
+            name='old',
+        )
+        for fixture in (cls.broker, cls.old):
+            fixture.setUp()
+            cls.addClassCleanup(fixture.cleanUp)
+        cls.old.start()
+        cls.old.await_ready()
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.new = self._conf(self.broker, 'new')
+        self.rolled = self._import(self.new)
+        self.assertEqual((2, 0), messages.VERSION)
 
     def test_what_only_new_workers_know_waits_for_one(self) -> None:
-        daemon = self._new_daemon()
-        rolled = importlib.import_module('rolled')
         flow = linear_flow.Flow('f').add(
-            rolled.Extra('extra', provides='x'), rolled.Note('note')
+            self.rolled.Extra('extra', provides='x'), self.rolled.Note('note')
         )
-        engine = engines.load(flow, conf=daemon.conf)
-        with engines.Loop(daemon.conf) as loop:
+        engine = engines.load(flow, conf=self.new.conf)
+        with engines.Loop(self.new.conf) as loop:
             future = loop.submit(engine)
-            program = daemon.start()
-            daemon.await_ready()
+            program = self.new.start()
+            self.new.await_ready()
             future.result(LONG)
         self.assertEqual('new code', engine.storage.fetch('by'))
-        self.assertEqual((2, 0), messages.VERSION)
         self.assertEqual('extra', engine.storage.fetch('x'))
-        daemon.drain(program)
-        self.old.drain(self.program)
+        self.new.drain(program)
 
     def test_it_waits_no_longer_than_it_may_and_says_for_what(self) -> None:
-        daemon = self._new_daemon()
-        rolled = importlib.import_module('rolled')
-        rolled.Note.start_timeout = 1.5
-        flow = linear_flow.Flow('f').add(rolled.Note('note'))
+        self.rolled.Note.start_timeout = 1.5
+        flow = linear_flow.Flow('f').add(self.rolled.Note('note'))
         error = self.assertRaises(
-            exceptions.StartTimeout, engines.run, flow, conf=daemon.conf
+            exceptions.StartTimeout, engines.run, flow, conf=self.new.conf
         )
         # Which versions there are it says where it has heard of a worker.
         self.assertIn('no live worker serves r.note', str(error))
-        self.old.drain(self.program)
 
-    def test_old_engines_are_served_by_new_workers(self) -> None:
-        self.old.drain(self.program)
-        daemon = self._new_daemon()
-        program = daemon.start()
-        daemon.await_ready()
-        sys.path.insert(0, str(self.old.site))
-        self.addCleanup(sys.path.remove, str(self.old.site))
-        rolled = importlib.import_module('rolled')
+    def test_old_workers_serve_it(self) -> None:
+        # What they know of the task is enough.
+        self.rolled.Note.version = (1, 0)
+        flow = linear_flow.Flow('f').add(self.rolled.Note('note'))
+        results = engines.run(flow, conf=self.new.conf)
+        self.assertEqual('old code', results['by'])
+        self.assertNotIn('does not take', self.old.read_log())
+
+
+class OldEngineTest(_Rollout):
+    def test_new_workers_serve_it(self) -> None:
+        broker = self.useFixture(servers.RabbitMQ())
+        new, old = self._conf(broker, 'new'), self._conf(broker, 'old')
+        program = new.start()
+        new.await_ready()
+        rolled = self._import(old)
         self.assertEqual((1, 0), rolled.Note.version)
         self.assertEqual((1, 0), messages.VERSION)
         flow = linear_flow.Flow('f').add(rolled.Note('note'))
-        results = engines.run(flow, conf=self.old.conf)
+        results = engines.run(flow, conf=old.conf)
         self.assertEqual('new code', results['by'])
-        daemon.drain(program)
-
-    def test_new_engines_are_served_by_old_workers(self) -> None:
-        self._new_daemon()
-        rolled = importlib.import_module('rolled')
-        self.assertEqual((2, 0), messages.VERSION)
-        # What the old workers know of the tasks is enough.
-        rolled.Note.version = (1, 0)
-        flow = linear_flow.Flow('f').add(rolled.Note('note'))
-        results = engines.run(flow, conf=self.old.conf)
-        self.assertEqual('old code', results['by'])
-        self.old.drain(self.program)
-        self.assertNotIn('does not take', self.old.read_log())
+        new.drain(program)

@@ -59,6 +59,8 @@ class MaskingTest(base.BaseTestCase):
         ),
         ("(user_secret=b'hunter2')", "(user_secret='***')"),
         ('rabbit://me:hunter2@h:5672/v', 'rabbit://me:***@h:5672/v'),
+        ("password='hunt", "password='***'"),
+        ("token='hunter2\nand it's next", "token='***'\nand it's next"),
         ("{'a': {}, 'b': [('c', 'd')]}\nnext", None),
         ('serves 4 tasks over rabbit://h:5672/ (token of r-1)', None),
     )
@@ -69,6 +71,7 @@ class MaskingTest(base.BaseTestCase):
     def test_a_long_text_takes_no_time_of_its_own(self):
         # Quadratic, this would not end.
         self.assertEqual('_pass' * 10**6, masking.mask('_pass' * 10**6))
+        self.assertNotIn('[x', masking.mask('token: [x' * 10**4))
 
     def test_a_masked_log_shows_no_secret_in_text_arguments_or_traceback(
         self,
