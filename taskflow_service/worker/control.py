@@ -95,7 +95,8 @@ class Control(control.Control):
         self._draining = False
         #: Outcomes since the last report, and since when they wait.
         self._untold = 0
-        self._enough = public.slots * records.BACKLOG_PER_SLOT // 2
+        self._slots = public.slots
+        self._enough = public.slots * (1 + records.BACKLOG_PER_SLOT) // 2
         self._held_since = clock.boottime()
 
     # Called from other threads
@@ -248,15 +249,19 @@ class Control(control.Control):
         """Whether more outcomes will be there in a moment.
 
         A message costs as much as some twenty short tasks, so while others
-        wait here to run, what has run waits for them: until half of the
-        backlog has, or for a hundredth of a second, which is nothing to
-        tasks that take longer.
+        wait here to run, what has run waits for them: until half of what
+        there is room for has, or for a hundredth of a second, which is
+        nothing to tasks that take longer. The last of a crowd of short tasks
+        are waited for as well.
         """
         if not self._untold:
             self._held_since = now
             return False
+        more = self.machine.queued > 0 or (
+            self._untold > self._slots and self.machine.busy > 0
+        )
         return (
-            self.machine.queued > 0
+            more
             and self._untold < self._enough
             and now - self._held_since < _HOLD
         )

@@ -229,6 +229,11 @@ class Worker:
         return self._intake.queued()
 
     @property
+    def busy(self) -> int:
+        """How many slots are taken."""
+        return len(self._book.busy)
+
+    @property
     def public(self) -> messages.Public:
         """What it says of itself now."""
         return self._book.public
