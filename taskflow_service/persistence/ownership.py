@@ -136,7 +136,7 @@ class Ownership:
         """Whether the last renewal began recently enough to claim."""
         return (
             self._renewed is not None
-            and self._clock.monotonic() - self._renewed
+            and self._clock.boottime() - self._renewed
             < self.lease - self._margin
         )
 
@@ -377,7 +377,7 @@ class Ownership:
     def _is_due(self) -> bool:
         return (
             self._renewed is None
-            or self._clock.monotonic() - self._renewed >= self.heartbeat * 0.9
+            or self._clock.boottime() - self._renewed >= self.heartbeat * 0.9
         )
 
     def beat(self) -> None:
@@ -386,7 +386,8 @@ class Ownership:
         Raises StorageOutage where the database is away.
         """
         with self._beat:
-            began = self._clock.monotonic()
+            # While this host slept others may have taken its flows.
+            began = self._clock.boottime()
             claims, missing = self._registry.renew(
                 self.owner, self.name, self.lease
             )

@@ -730,6 +730,16 @@ class DatabaseSuite(backends.RowsSuite):
         one.backend.claims.beat()
         self.assertTrue(one.backend.claims.may_speak())
 
+    def test_who_slept_must_not_speak_before_its_next_renewal(self) -> None:
+        self.saved_book('f')
+        one = self.process('one')
+        one.claim('f')
+        self.assertTrue(one.backend.claims.may_speak())
+        one.clock.suspend(LEASE)
+        self.assertFalse(one.backend.claims.may_speak())
+        one.backend.claims.beat()
+        self.assertTrue(one.backend.claims.may_speak())
+
     def test_a_lease_that_was_not_renewed_is_not_good(self) -> None:
         self.saved_book('f')
         one = self.process('one')
