@@ -88,7 +88,7 @@ class Losses:
             self._fail(request, self._lost(request, end, reason))
             return
         if following is Next.RETRY:
-            self._record.attempts[node] += 1
+            self._record.count_attempt(node)
             self.probing.discard(node)
         elif following is Next.PROBE:
             self.probing.add(node)
@@ -102,7 +102,7 @@ class Losses:
             self._stage.succeeded(node, value.result)
         elif end is End.OK and value is task_mod.NOT_DONE:
             self.probing.discard(node)
-            self._record.attempts[node] += 1
+            self._record.count_attempt(node)
             self._again(request)
         elif end in (End.OK, End.FAILED, End.CANCELLED):
             self.probing.discard(node)

@@ -72,12 +72,14 @@ class Rollback:
 
     :ivar taken: the outcomes that were taken since the last commit
     :ivar suspends: somebody wanted the flow suspended when it ended
+    :ivar undecided: the core asks of what is stored, before it is told more
     """
 
     def __init__(self, drive: Driven) -> None:
         self._drive = drive
         self.taken: list[Outcome] = []
         self.suspends = False
+        self.undecided = False
         self._fatal = 0
         self._discarded = 0
         #: Who was blamed since the last commit.
@@ -196,6 +198,7 @@ class Rollback:
         run.again.difference_update(drive.requests)
         run.aborted = run.aborted or bool(stage.fatal)
         drive.stop()
+        self.undecided = True
         if drive.finished:
             drive.finished = drive.handed_over = False
             drive.limits.flow()

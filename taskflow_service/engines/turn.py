@@ -195,7 +195,7 @@ class Drive:
             if self.executor.remote:
                 request = self._stored_request(node)
             if request is None:
-                self.record.attempts[node] += 1
+                self.record.count_attempt(node)
             else:
                 self.run.again.discard(node)
                 self.requests[node] = request
@@ -234,6 +234,9 @@ class Drive:
         self.storage.turn_thread = threading.get_ident()
         self.teller.listen()
         self._do_what_is_asked()
+        if self.rollback.undecided:
+            self.rollback.undecided = False
+            self._decide()
         for outcome in outcomes:
             request, end, value, _started, _finished, received = outcome
             if received is not None:

@@ -114,6 +114,11 @@ class Record(columns.Columns):
 
     # What a turn stages
 
+    def count_attempt(self, node: int) -> None:
+        """Count an attempt of what runs already; no number is used twice."""
+        self.attempts[node] += 1
+        self.touch(node)
+
     def start(self, node: int) -> None:
         """Count an attempt; the state is the core's to set."""
         self.attempts[node] += 1

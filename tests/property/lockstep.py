@@ -224,6 +224,9 @@ class Harness:
     :ivar tally: how often what happened
     """
 
+    #: What a run may raise because something of it failed.
+    errors = (Boom, exceptions.WrappedFailure)
+
     def __init__(self, seed, size=16):
         self.rng = rng = random.Random(seed)
         settings = random_flows.Settings(
@@ -253,11 +256,15 @@ class Harness:
         self.model = naive.Model(
             naive.Order(pruned, order), self.fate, **self.options
         )
-        self._load(flow)
+        self._begin(flow)
 
-    def _load(self, flow, detail=None):
-        if detail is None:
-            detail = persistence_utils.create_flow_detail(flow)
+    def _begin(self, flow):
+        self._load(flow, persistence_utils.create_flow_detail(flow))
+
+    def _engine_options(self):
+        return self.options
+
+    def _load(self, flow, detail):
         self.detail = detail
         self.executor = RandomOrder(self, self.room)
         self.engine = engines.load(
@@ -265,7 +272,7 @@ class Harness:
             engine='parallel',
             executor=self.executor,
             flow_detail=detail,
-            **self.options,
+            **self._engine_options(),
         )
         if self.rng.random() < 0.5:
             self.engine.atom_notifier.register(
@@ -297,7 +304,7 @@ class Harness:
                 continue
             except exceptions.Cancelled:
                 assert self.cancelled, 'it was not cancelled'
-            except (Boom, exceptions.WrappedFailure):
+            except self.errors:
                 assert self.engine.storage.has_failures()
             self._compare()
             state = self.model.end()
@@ -328,12 +335,16 @@ class Harness:
         """Have another engine go on with what is stored."""
         self._count('reload')
         # What the last turn did was committed; nothing else is known.
-        detail = self.detail.copy(retain_contents=False)
-        for atom in self.detail:
-            detail.add(atom.copy())
+        detail = self._stored()
         self.told.clear()
         self._load(build(self.spec, self.fate, self.told), detail)
         self.model.resume()
+
+    def _stored(self):
+        detail = self.detail.copy(retain_contents=False)
+        for atom in self.detail:
+            detail.add(atom.copy())
+        return detail
 
     def started(self, request):
         """A task was started, with these arguments."""
@@ -399,8 +410,13 @@ class Harness:
                 exceptions.Cancelled(request.private)
             )
         self._count(f'{request.action} {"ok" if ok else "failed"}')
-        self.executor.deliver(executors_base.Outcome(request, end, value))
+        ok, value = self._deliver(request, end, value)
         self.model.ended(name, ok, value)
+
+    def _deliver(self, request, end, value):
+        """Hand an outcome over; return how the engine is to take it."""
+        self.executor.deliver(executors_base.Outcome(request, end, value))
+        return end is executors_base.End.OK, value
 
     # Comparing
 
