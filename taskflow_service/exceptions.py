@@ -28,7 +28,7 @@
         InvalidState
         FlowOwned                   another process runs the flow
         FlowOwnershipLost           another process has taken the flow over
-        FlowEnded                   had ended before it could be adopted
+        FlowEnded                   another process has taken it to its end
         FlowHandedOver              left for another process to go on with
         WorkerLost                  what ran the task is gone
         Cancelled
@@ -263,7 +263,7 @@ class FlowOwnershipLost(_Owned):
 
 
 class FlowEnded(_Owned):
-    """A flow that was to be adopted had been taken to its end meanwhile."""
+    """A flow that was to be gone on with was taken to its end elsewhere."""
 
 
 class FlowHandedOver(_Owned):

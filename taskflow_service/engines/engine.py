@@ -42,6 +42,7 @@ from taskflow_service.plan import plan as plan_mod
 from taskflow_service.types import failure as ft
 
 _EXECUTE = states.EXECUTE
+_FAILED = (states.REVERTED, states.FAILURE)
 
 
 class Engine(base.Engine):
@@ -82,6 +83,8 @@ class Engine(base.Engine):
         self._plan: plan_mod.Plan | None = None
         self._compilation: export.Compilation | None = None
         self._prepared = False
+        #: Whoever loads such a flow wants to go on with it, not a new run.
+        self._was_under_way = flow_detail.state in base.UNDER_WAY
         #: What was injected when the arguments were last found complete.
         self._validated: typing.Any = None
         #: Guards who runs; held only for a moment.
@@ -306,6 +309,7 @@ class Engine(base.Engine):
         try:
             if claim.turn != storage.ledger.turn:
                 self._read_again(backend)
+            self._was_under_way = False
             storage.ledger.stand(claim.epoch, claim.turn)
             if storage.get_flow_state() == states.REVERTED:
                 self.reset()
@@ -317,10 +321,10 @@ class Engine(base.Engine):
         storage = self.storage
         with contextlib.closing(backend.get_connection()) as connection:
             detail = connection.get_flow_details(storage.flow_uuid)
-        if self.adopting and detail.state not in base.UNDER_WAY:
+        if self._has_ended(detail.state):
             raise exceptions.FlowEnded(
-                f'Flow {detail.uuid} has ended ({detail.state}) before it '
-                f'could be adopted',
+                f'Flow {detail.uuid} was taken to its end ({detail.state}) by '
+                f'another process, before this one could go on with it',
                 flow_uuid=detail.uuid,
             )
         storage.record.reload(detail)
@@ -328,6 +332,12 @@ class Engine(base.Engine):
             # Whoever was about to, is gone.
             with storage.turn():
                 self._change_state(states.SUSPENDED)
+
+    def _has_ended(self, state: str | None) -> bool:
+        """Whether there is nothing to go on with, but to begin anew."""
+        if self.adopting:
+            return state not in base.UNDER_WAY
+        return self._was_under_way and state in _FAILED
 
     def disown(self) -> None:
         """Give back the claim on the flow, if there is one."""
@@ -345,7 +355,7 @@ class Engine(base.Engine):
         Returns when the flow ended SUCCESS or SUSPENDED. Else raises the
         exception of the one atom that failed, or ``WrappedFailure`` with
         those of several; ``Cancelled``, ``DeadlineExceeded``, ``FlowOwned``,
-        ``FlowOwnershipLost`` or ``StorageFailure``.
+        ``FlowOwnershipLost``, ``FlowEnded`` or ``StorageFailure``.
         """
         with self._alone(), self._private_loop() as (loop, drive):
             while not drive.finished:

@@ -176,8 +176,8 @@ def ended(future: futures.Future[None], engine: engines.Engine) -> int:
     """Say how an import that was resumed has ended; return 1 if it failed."""
     try:
         show_result(future, engine)
-    except exceptions.FlowOwned:
-        # Its program lives.
+    except (exceptions.FlowOwned, exceptions.FlowEnded):
+        # Its program lives, or another one was faster.
         return 0
     except Exception as error:
         return complain(error)

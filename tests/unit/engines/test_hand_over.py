@@ -219,6 +219,19 @@ class EndedMeanwhileTest(_Case):
         self.assertFalse(sweeper._adopt(self.seen))
         self.assertEqual(['first', 'second'], self.notes.lines)
 
+    def test_who_wants_to_go_on_does_not_begin_anew(self) -> None:
+        late = engines.load(
+            make_flow(),
+            conf=self.conf,
+            engine='serial',
+            flow_detail=self._detail(self.conf, self.uuid),
+        )
+        self._end_it()
+        error = self.assertRaises(exceptions.FlowEnded, late.run)
+        self.assertIn(self.uuid, str(error))
+        self.assertEqual(['first', 'second'], self.notes.lines)
+        self.assertIsNone(self._detail(self.conf, self.uuid).owner)
+
     def test_a_flow_that_ended_before_the_claim_is_left_alone(self) -> None:
         sweeper = self._look()
         load = helpers.load_from_detail
