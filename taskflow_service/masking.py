@@ -40,7 +40,7 @@ _SECRET = re.compile(
     r'(?:'
     # a quoted value, to the next quote of its kind that is not escaped, or,
     # where a text was cut short, to the end of the line;
-    r'[bu]?(?P<quote>\\*["\'])'
+    r'[ub]?(?P<quote>\\*["\'])'
     r'(?:(?!(?P=quote))\\.|(?!(?P=quote))[^\\\n])*(?:(?P=quote)|$)'
     # a list; or a word.
     r'|[\[({][^\])}]{0,1000}[\])}]'

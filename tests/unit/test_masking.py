@@ -70,8 +70,8 @@ class MaskingTest(base.BaseTestCase):
 
     def test_a_long_text_takes_no_time_of_its_own(self):
         # Quadratic, this would not end.
-        self.assertEqual('_pass' * 10**6, masking.mask('_pass' * 10**6))
-        self.assertNotIn('[x', masking.mask('token: [x\n' * 10**4))
+        self.assertEqual('_pass' * 10**5, masking.mask('_pass' * 10**5))
+        self.assertNotIn('[x', masking.mask('token: [x\n' * 10**3))
 
     def test_a_masked_log_shows_no_secret_in_text_arguments_or_traceback(
         self,
