@@ -35,6 +35,8 @@ from benchmarks import measure
 from benchmarks import others
 from benchmarks import shapes
 from taskflow_service import identity
+from taskflow_service.executors import hub
+from taskflow_service.messaging import transport
 from tests import instances
 from tests import servers
 
@@ -159,6 +161,9 @@ def _measure(url: str, scale: measure.Scale) -> Iterator[measure.Row]:
         # This process's own name lies in that folder too.
         stack.callback(identity.close_all)
         conf = bus.make_conf(url, name, state)
+        # Before the broker's virtual host goes.
+        stack.callback(transport.forget, conf)
+        stack.callback(hub.forget, conf)
         stack.enter_context(_peer('worker', url, name, state))
         stack.enter_context(_peer('echo', url, name, state))
         bare = Bare(conf, name)
