@@ -237,6 +237,7 @@ class Drive:
         if self.rollback.undecided:
             self.rollback.undecided = False
             self._decide()
+        tracks = self.record.tracks
         for outcome in outcomes:
             request, end, value, _started, _finished, received = outcome
             if received is not None:
@@ -248,7 +249,8 @@ class Drive:
                     self._taken(outcome)
                     self.losses.counted(node)
                 continue
-            self._taken(outcome)
+            if tracks:
+                self.rollback.taken.append(outcome)
             if end is None:
                 self._progressed(request, *value)
                 continue
