@@ -48,6 +48,10 @@ _SECRET = re.compile(
     r')',
     re.IGNORECASE | re.MULTILINE,
 )
+# So does oslo.config tell of an option that was changed, secret or not.
+_CHANGED = re.compile(
+    rf'({_NAME}[\w-]{{0,40}} changed from )\[.*\] to \[.*\]', re.IGNORECASE
+)
 _IN_URL = re.compile(r'(://[^/\s:@]*:)[^/\s@]+@')
 
 
@@ -58,7 +62,8 @@ def _replaced(found: re.Match[str]) -> str:
 
 def mask(text: str) -> str:
     """Replace what looks like a secret."""
-    return _IN_URL.sub(rf'\1{MASK}@', _SECRET.sub(_replaced, text))
+    text = _IN_URL.sub(rf'\1{MASK}@', _SECRET.sub(_replaced, text))
+    return _CHANGED.sub(rf'\1[{MASK}] to [{MASK}]', text)
 
 
 class Masked:

@@ -28,6 +28,8 @@ backend.init_backend(backend.BackendType.THREADING)
 from oslo_config import cfg
 import oslo_messaging
 
+_printing = threading.Lock()
+
 
 class Printer:
     def _say(self, ctxt, publisher_id, event_type, payload, metadata):
@@ -36,8 +38,9 @@ class Printer:
             'type': event_type,
             'payload': payload,
         }
-        sys.stdout.write(json.dumps(line) + '\n')
-        sys.stdout.flush()
+        with _printing:
+            sys.stdout.write(json.dumps(line) + '\n')
+            sys.stdout.flush()
 
     info = error = _say
 

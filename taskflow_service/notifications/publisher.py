@@ -90,6 +90,7 @@ class Publisher:
         self._under_way: events.Event | None = None
         self._changed = threading.Condition()
         self._closing = False
+        self._number = 0
         #: When it was last said that events are dropped; None: all is well.
         self._said: float | None = None
         self._unsaid = 0
@@ -104,6 +105,8 @@ class Publisher:
     def publish(self, event: events.Event) -> None:
         """Queue an event; never blocks, never raises."""
         with self._changed:
+            self._number += 1
+            event.payload['sequence'] = self._number
             if self._closing:
                 self._drop(event, 'the program ends')
             elif len(self._queue) >= self._limit:

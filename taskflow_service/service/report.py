@@ -29,6 +29,7 @@ import typing
 from oslo_config import cfg
 from oslo_reports import guru_meditation_report as gmr
 from oslo_reports import opts
+from oslo_reports.generators import conf as conf_report
 from oslo_reports.models import base
 
 
@@ -68,6 +69,10 @@ def set_up(
     opts.set_defaults(conf)
     gmr.TextGuruMeditation.register_section(
         'Running requests', lambda: _Section(running())
+    )
+    # Theirs is that of the global configuration, which is not ours.
+    gmr.TextGuruMeditation.register_section(
+        'Configuration in use', conf_report.ConfigReportGenerator(conf)
     )
     gmr.TextGuruMeditation.setup_autorun(
         version, service_name=f'taskflow-worker-{os.getpid()}', conf=conf

@@ -266,8 +266,24 @@ class RotationTest(_Daemons):
             self.assertLess(time.monotonic(), deadline, path)
             pause.wait(0.02)
 
+    def _report(self, program, *words):
+        """Have the worker write a report; return it once it has these."""
+        program.send_signal(signal.SIGUSR2)
+        deadline = time.monotonic() + LONG
+        pause = threading.Event()
+        while True:
+            for path in (self.path / 'reports').iterdir():
+                text = path.read_text()
+                if all(word in text for word in words):
+                    return text
+            self.assertLess(time.monotonic(), deadline)
+            pause.wait(0.05)
+
     def test_keys_rotate_under_a_flow(self):
-        daemon = self._daemon(signed(OLD))
+        (self.path / 'reports').mkdir()
+        daemon = self._daemon(
+            signed(OLD) + f'[oslo_reports]\nlog_dir = {self.path}/reports\n'
+        )
         log = self.useFixture(fixtures.FakeLogger('taskflow_service'))
         program = daemon.start()
         daemon.await_ready()
@@ -277,26 +293,33 @@ class RotationTest(_Daemons):
         engine = engines.load(
             flow, conf=daemon.conf, store={'path': str(self.path / 'gate')}
         )
-        with engines.Loop(daemon.conf) as loop:
-            future = loop.submit(engine)
-            self._pass(0)
-            steps = ((OLD,), (OLD, NEW), (NEW, OLD), (NEW,))
-            for number, before in enumerate(steps[:-1]):
-                after = steps[number + 1]
-                self._write_keys(daemon, before, after)
-                program.send_signal(signal.SIGHUP)
-                daemon.await_log(
-                    program, 'has read its configuration', 2 * (number + 1)
-                )
-                # The worker is a step ahead, then both are there.
-                self._pass(2 * number + 1)
-                daemon.conf.mutate_config_files()
-                self.assertEqual(
-                    list(after), daemon.conf.security.signing_keys
-                )
-                self._pass(2 * number + 2)
-            (self.path / 'gate-g7').touch()
-            future.result(LONG)
+        loop = engines.Loop(daemon.conf)
+        # Not waited for, in case the flow stands at one of its gates.
+        self.addCleanup(loop.close, False)
+        future = loop.submit(engine)
+        self._pass(0)
+        # What runs, and the configuration in use, without its secrets.
+        report = self._report(
+            program,
+            'execute g1 (told.gate) attempt 1 of flow',
+            'signing_keys = ***',
+        )
+        self.assertNotIn(OLD, report)
+        steps = ((OLD,), (OLD, NEW), (NEW, OLD), (NEW,))
+        for number, before in enumerate(steps[:-1]):
+            after = steps[number + 1]
+            self._write_keys(daemon, before, after)
+            program.send_signal(signal.SIGHUP)
+            daemon.await_log(
+                program, 'has read its configuration', 2 * (number + 1)
+            )
+            # The worker is a step ahead, then both are there.
+            self._pass(2 * number + 1)
+            daemon.conf.mutate_config_files()
+            self.assertEqual(list(after), daemon.conf.security.signing_keys)
+            self._pass(2 * number + 2)
+        (self.path / 'gate-g7').touch()
+        future.result(LONG)
         daemon.drain(program)
         self.assertNotIn('refuses', log.output)
         self.assertNotIn('refuses', daemon.read_log())

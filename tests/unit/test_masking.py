@@ -59,6 +59,10 @@ class MaskingTest(base.BaseTestCase):
         ),
         ("(user_secret=b'hunter2')", "(user_secret='***')"),
         ('rabbit://me:hunter2@h:5672/v', 'rabbit://me:***@h:5672/v'),
+        (
+            'security.signing_keys changed from [hunter2] to [a,b]',
+            'security.signing_keys changed from [***] to [***]',
+        ),
         ("password='hunt", "password='***'"),
         ("token='hunter2\nand it's next", "token='***'\nand it's next"),
         ("{'a': {}, 'b': [('c', 'd')]}\nnext", None),
