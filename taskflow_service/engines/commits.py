@@ -36,6 +36,10 @@ LOG = logging.getLogger(__name__)
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 
+#: Seconds for which a database that is away is waited for after the word to
+#: stop.
+LAST_PATIENCE = 2.0
+
 
 _Result = typing.TypeVar('_Result')
 
@@ -82,7 +86,7 @@ class Commits:
     def write(self, drives: Iterable[Staged]) -> Written:
         """Write what these flows staged; blocks, through outages too.
 
-        Raises ``StorageOutage`` only if told to stop.
+        Those of a logbook that is away fail only if told to stop.
         """
         written = Written({}, {})
         groups: dict[int, list[tuple[Staged, unit.FlowChange]]] = {}
@@ -120,7 +124,11 @@ class Commits:
         commit = functools.partial(
             writer.commit, [change for _drive, change in staged]
         )
-        committed = self._through_outages(commit, len(staged))
+        try:
+            committed = self._through_outages(commit, len(staged))
+        except exceptions.StorageOutage as error:
+            written.failed.update((drive, error) for drive, _change in staged)
+            return
         for drive, change in staged:
             uuid = change.flow_uuid
             if uuid in committed.lost:
@@ -165,13 +173,17 @@ class Commits:
 
     def _wait_for(self, call: Callable[[], _Result]) -> _Result:
         pause = FIRST_PAUSE
+        event, last = self.stopping, None
         while True:
             deadline = clock_mod.Monotonic(self._clock.monotonic() + pause)
-            stopping = self._clock.wait(self.stopping, deadline)
+            if self._clock.wait(event, deadline):
+                # A blip is waited for all the same.
+                event, pause = self._clock.event(), FIRST_PAUSE
+                last = self._clock.monotonic() + LAST_PATIENCE
             try:
                 return call()
             except exceptions.StorageOutage:
-                if stopping:
+                if last is not None and self._clock.monotonic() >= last:
                     raise
             pause = min(2 * pause, LONGEST_PAUSE)
 

@@ -418,7 +418,7 @@ class Engine(base.Engine):
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         with self._lock:
-            if self._running:
+            if self._running or self._drive is not None:
                 raise exceptions.ExecutionFailure(
                     f'Engine of flow {self.storage.flow_uuid} is running '
                     f'already: it can run only once at a time'
@@ -437,10 +437,12 @@ class Engine(base.Engine):
         loop = loop_mod.PrivateLoop(self.clock, self._statistics.enter)
         executor = self.executor
         executor.bind(loop.inbox.put)
+        owned = False
         try:
             executor.open()
             with self._statistics.gather(self.storage.record):
                 self.own()
+                owned = True
                 drive = self.make_drive(executor, loop)
                 try:
                     drive.begin()
@@ -454,8 +456,10 @@ class Engine(base.Engine):
             executor.close()
             loop.commits.close()
             self._executor = None
-            self._drive = self.storage.driver = None
-            self.disown()
+            if owned:
+                # Else a loop may be running it.
+                self._drive = self.storage.driver = None
+                self.disown()
         self.finish(drive)
 
     def finish(self, drive: turn_mod.Drive) -> None:

@@ -113,4 +113,8 @@ class ParallelEngine(engine_mod.Engine):
         chosen, workers = self._chosen()
         if not isinstance(chosen, str):
             return id(chosen)
+        if chosen.startswith('process'):
+            # Its processes are set up by the one, and ended by the other.
+            grace = self.options.get('cancel_grace')
+            return chosen, workers, id(self.conf), grace
         return chosen, workers

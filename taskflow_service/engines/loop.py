@@ -140,6 +140,8 @@ class Turns:
         written = self.commits.write(started)
         ended = []
         for drive, requests in started.items():
+            # Not to be released any more, whatever becomes of the others.
+            started[drive] = []
             error = written.failed.get(drive) or drive.error
             if error is None:
                 self._go_on(drive, requests)
@@ -169,8 +171,6 @@ class Turns:
             again = drive.rollback.answer(
                 poison, placed, lambda: self.commits.read(drive)
             )
-        except exceptions.StorageOutage:
-            raise
         except exceptions.TaskFlowException as error:
             drive.drop(error)
             return False
@@ -185,6 +185,7 @@ class Turns:
     def _go_on(drive: Drive, requests: list[Request]) -> None:
         """Do what had to wait for the commit; a failure is its flow's."""
         try:
+            drive.landed = drive.finished
             drive.rollback.committed()
             drive.wishes.committed()
             if drive.recorded:
@@ -262,6 +263,8 @@ class Loop(Turns):
         self._gate = threading.Lock()
         self._closing = False
         self._handing_over = False
+        #: What the turn that is under way has placed.
+        self._started: dict[Drive, list[Request]] = {}
         self._thread = threading.Thread(
             target=self._main, name='taskflow-loop', daemon=True
         )
@@ -312,8 +315,6 @@ class Loop(Turns):
             try:
                 self.wait()
                 self._turn()
-            except exceptions.StorageOutage as error:
-                self._abandon(error)
             except Exception as error:
                 LOG.exception('A turn of the loop failed')
                 self._abandon(error)
@@ -324,7 +325,7 @@ class Loop(Turns):
         self.commits.close()
 
     def _turn(self) -> None:
-        started: dict[Drive, list[Request]] = {}
+        started = self._started = {}
         moved, others = self.collect()
         for item in others:
             if isinstance(item, submissions.Submission):
@@ -365,12 +366,14 @@ class Loop(Turns):
             self._refuse_twice(engine)
             drive = engine.make_drive(self._executor(engine), self)
         except BaseException as raised:
-            engine.disown()
+            if error is None:
+                engine.disown()
             future.set_exception(raised)
             return
         self._submissions[drive] = submission
         if self._handing_over:
-            drive.hand_over()
+            # After it has asked for what an earlier owner left elsewhere.
+            drive.wishes.ask(drive.hand_over)
         if drive.calls_user_code:
             self._call(drive, drive.begin)
         else:
@@ -468,8 +471,10 @@ class Loop(Turns):
 
     def _abandon(self, error: Exception) -> None:
         """Let go of all flows; those whose user code runs when it is back."""
+        for drive, placed in self._started.items():
+            drive.executor.release(placed)
         for drive in list(self._submissions):
-            if not drive.finished:
+            if not drive.landed:
                 drive.drop(error)
             if drive not in self._busy:
                 self.drives.pop(drive.flow_uuid, None)

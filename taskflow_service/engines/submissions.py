@@ -133,13 +133,18 @@ class Claims:
             key = id(submission.engine.logbook)
             logbooks.setdefault(key, []).append(submission)
         for waiting in logbooks.values():
-            claims = self._claim_free([each.engine for each in waiting])
+            first: dict[str, Submission] = {}
             for submission in waiting:
-                claim = claims.get(submission.engine.storage.flow_uuid)
-                if claim is None:
-                    self._pool.submit(self._own, submission)
+                uuid = submission.engine.storage.flow_uuid
+                first.setdefault(uuid, submission)
+            claims = self._claim_free([each.engine for each in first.values()])
+            for submission in waiting:
+                uuid = submission.engine.storage.flow_uuid
+                # Of two that are to run one flow, one alone is its owner.
+                if uuid in claims and first[uuid] is submission:
+                    self._own(submission, claims[uuid])
                 else:
-                    self._own(submission, claim)
+                    self._pool.submit(self._own, submission)
 
     @staticmethod
     def _claim_free(

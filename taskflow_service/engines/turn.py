@@ -103,6 +103,8 @@ class Drive:
     handing_over = False
     #: The flow's run is over here, and not for good.
     handed_over = False
+    #: Its end is committed.
+    landed = False
     #: Whether a flow that is cancelled reverts what was done.
     _reverts = True
 
@@ -511,6 +513,10 @@ class Drive:
             and not (run.aborted or self.suspending)
         ):
             self.handed_over = True
+        if self.suspending:
+            # What still runs elsewhere is found again by who resumes it.
+            waits = waits or self.handed_over
+            self.handed_over = False
         if not self.handed_over:
             if run.aborted:
                 state = states.FAILURE

@@ -124,6 +124,10 @@ class RemoteExecutor(base.Executor):
                 offer.put_back(request)
         return placed
 
+    def idle(self) -> None:
+        """Have the threads of tasks that stay here do their upkeep."""
+        self._local.idle()
+
     def start(self, requests: list[base.Request]) -> None:
         """Send requests to where they were placed."""
         works: list[records.Work] = []

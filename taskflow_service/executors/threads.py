@@ -107,22 +107,38 @@ class ThreadsExecutor(base.Executor):
             free = self._per_flow - self._running.get(offer.run.flow_uuid, 0)
             room = free if room is None else min(room, free)
         placed: list[base.Request] = []
+        timed = False
         try:
             while room is None or len(placed) < room:
-                placed.append(offer.take())
+                request = offer.take()
+                timed = self._has_to_wait(request, len(placed))
+                if timed:
+                    offer.put_back(request)
+                    break
+                placed.append(request)
         except IndexError:
             pass
         if placed:
             with self._lock:
                 self._open += len(placed)
-            if self._per_flow is not None:
-                uuid = placed[0].run.flow_uuid
-                running = self._running.get(uuid, 0)
-                self._running[uuid] = running + len(placed)
-        if self._is_full() and len(offer):
-            self._short = True
+                if self._per_flow is not None:
+                    uuid = placed[0].run.flow_uuid
+                    running = self._running.get(uuid, 0)
+                    self._running[uuid] = running + len(placed)
+        if timed or (self._is_full() and len(offer)):
+            self._short = self._short or not timed
             self._waiting.add(offer.run)
         return placed
+
+    def _has_to_wait(self, request: base.Request, placed: int) -> bool:
+        """Whether it is not to be placed without a thread that is free.
+
+        Its time would run while it waits.
+        """
+        if self._width is None or self._open + placed < self._width:
+            return False
+        task = request.task
+        return bool(task.run_timeout or task.heartbeat_timeout)
 
     def _room(self) -> int | None:
         if self._width is None:
@@ -152,7 +168,8 @@ class ThreadsExecutor(base.Executor):
                 pace = int(self._ended * HORIZON / elapsed)
                 self._backlog = min(self._backlog, pace)
             self._looked, self._ended, self._dry = now, 0, False
-        if self._waiting and not self._is_full():
+        # Where no thread is free, who waits is called when one is.
+        if self._waiting and self._open < (self._width or 0):
             self._waiting.call()
 
     def start(self, requests: list[base.Request]) -> None:
@@ -178,15 +195,34 @@ class ThreadsExecutor(base.Executor):
         with self._lock:
             self._todo.extend(requests)
             wanted = min(len(self._todo), self._max_workers - self._busy)
-            self._busy += wanted
         for _ in range(wanted):
-            pool.submit(self._run_all)
+            with self._lock:
+                self._busy += 1
+            try:
+                pool.submit(self._run_all)
+            except Exception as error:
+                LOG.warning('No thread can be started', exc_info=True)
+                self._strand(error)
+                return
+
+    def _strand(self, error: Exception) -> None:
+        """Fail what waits, if there is no thread that will come to it."""
+        stranded: list[base.Request] = []
+        with self._lock:
+            self._busy -= 1
+            if not self._busy:
+                stranded.extend(self._todo)
+                self._todo.clear()
+        for request in stranded:
+            self._end(request, base.End.FAILED, _refused(error, request))
 
     def _run_all(self) -> None:
         while True:
             with self._lock:
                 if not self._todo:
-                    self._busy -= 1
+                    # Not below: a pool that could not start a thread for it
+                    # keeps what it was given all the same.
+                    self._busy = max(0, self._busy - 1)
                     return
                 request = self._todo.popleft()
             self._perform(request)

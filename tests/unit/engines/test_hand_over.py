@@ -149,6 +149,64 @@ class HandOverTest(_Case):
         self.assertIsNone(future.result(remote.LONG))
         self.assertEqual(states.SUCCESS, self._detail(conf, uuid).state)
 
+    def test_what_was_not_committed_has_not_ended(self) -> None:
+        conf = self._durable(self.bus.conf)
+        loop, future, uuid = self._submit(conf, Local('only'), 'parallel')
+        tried = threading.Event()
+
+        def away(*args: typing.Any) -> typing.Any:
+            tried.set()
+            raise exceptions.StorageOutage('away')
+
+        with fixtures.MonkeyPatch(
+            'taskflow_service.persistence.backends.sqlalchemy.desk'
+            '.Writer.commit',
+            away,
+        ):
+            self.notes.go_on.set()
+            self.assertTrue(tried.wait(remote.LONG))
+            loop.close(hand_over=True)
+        error = future.exception(remote.LONG)
+        self.assertIsInstance(error, exceptions.StorageOutage)
+        self.assertEqual(states.RUNNING, self._detail(conf, uuid).state)
+
+    def test_one_that_is_suspended_stays_so(self) -> None:
+        conf = self._durable(self.bus.conf)
+        self.bus.worker(remote.Wait, conf=self.bus.make_conf())
+        loop = engines.Loop(conf)
+        made = engines.load(remote.Wait('only'), conf=conf, engine='workers')
+        future = loop.submit(made)
+        self.assertTrue(self.notes.running.acquire(timeout=remote.LONG))
+        made.suspend()
+        loop.close(hand_over=True)
+        self.assertIsNone(future.result(remote.LONG))
+        detail = self._detail(conf, made.storage.flow_uuid)
+        self.assertEqual(
+            (states.SUSPENDED, None), (detail.state, detail.owner)
+        )
+
+    def test_one_that_begins_meanwhile_does_not_wait_for_workers(self) -> None:
+        conf = self._durable(self.bus.conf)
+        self.bus.worker(remote.Wait, conf=self.bus.make_conf())
+        flow = remote.Wait('only')
+        loop, future, uuid = self._submit(conf, flow, 'workers')
+        loop.close(hand_over=True)
+        self._assert_handed_over(conf, future, uuid)
+        second = self._durable(self.bus.make_conf())
+        second.set_override('name', 'second', 'worker')
+        late = engines.Loop(second)
+        made = engines.load(
+            flow,
+            conf=second,
+            engine='workers',
+            flow_detail=self._detail(second, uuid),
+        )
+        late._handing_over = True
+        future = late.submit(made)
+        late.close(hand_over=True)
+        self.assertFalse(self.notes.go_on.is_set())
+        self._assert_handed_over(second, future, uuid)
+
     def test_a_flow_that_nobody_could_read_is_run_to_its_end(self) -> None:
         flow = linear_flow.Flow('two').add(Local('first'), Local('second'))
         loop, future, _uuid = self._submit(self.bus.conf, flow, 'parallel')

@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+from concurrent import futures
+import contextlib
 import threading
 
 import fixtures
@@ -27,6 +29,21 @@ from tests.unit.engines import hands
 
 #: Seconds that nothing here needs: what bounds a wait.
 LONG = 30
+
+
+class Held(hands.ByHand):
+    """Holds what it is given until it is told to perform it."""
+
+    def __init__(self, started):
+        super().__init__()
+        self._begun = started
+
+    def start(self, requests):
+        super().start(requests)
+        self._begun.set()
+
+    def idle(self):
+        pass
 
 
 class ClaimsTest(base.BaseTestCase):
@@ -88,6 +105,48 @@ class ClaimsTest(base.BaseTestCase):
         self._spy(away)
         self._run_all()
         self.assertEqual([1, self.FLOWS], self.calls)
+
+    def test_of_two_runs_of_a_flow_one_is_refused_and_the_other_owns_it(self):
+        self._spy()
+        started = threading.Event()
+        hold = [Held(started), Held(started)]
+        first = self._load(0)
+        flow = linear_flow.Flow('f0').add(hands.Say('a'))
+        runs = [
+            engines.load(
+                flow,
+                engine='parallel',
+                executor=held,
+                backend=self.backend,
+                flow_detail=self._read(first.storage.flow_uuid),
+            )
+            for held in hold
+        ]
+        with engines.Loop() as loop:
+            ended = [loop.submit(self._load(1))]
+            self.assertTrue(self.entered.wait(LONG))
+            ended += [loop.submit(engine) for engine in runs]
+            self.let_on.set()
+            ended.pop(0).result(LONG)
+            self.assertTrue(started.wait(LONG))
+            refused = next(futures.as_completed(ended, LONG))
+            self.assertRaises(exceptions.FlowOwned, refused.result)
+            # Whoever was not refused goes on, and still owns the flow,
+            # whatever else is tried meanwhile.
+            at = int(refused is ended[0])
+            running, other = runs[at], runs[1 - at]
+            with contextlib.ExitStack() as stack:
+                stack.callback(hold[at].perform, 'a')
+                self.assertRaises(exceptions.FlowOwned, other.run)
+                self.assertRaises(exceptions.ExecutionFailure, running.run)
+                uuid = running.storage.flow_uuid
+                self.assertTrue(self.backend.claims.drives(uuid))
+                self.assertIsNotNone(self._read(uuid).owner)
+        self.assertEqual('SUCCESS', running.storage.get_flow_state())
+
+    def _read(self, uuid):
+        with contextlib.closing(self.backend.get_connection()) as connection:
+            return connection.get_flow_details(uuid)
 
     def test_a_flow_that_runs_already_says_so_and_holds_up_no_other(self):
         self._spy()

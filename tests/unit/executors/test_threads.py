@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import threading
 
+import fixtures
 from oslotest import base
 
 from taskflow_service import engines
@@ -83,6 +84,39 @@ class ThreadsTest(base.BaseTestCase):
         flow.add(unordered_flow.Flow('held').add(*self._gated(40)))
         states = self._states_while_held(flow, 3)
         self.assertEqual(3, states.count('RUNNING'))
+
+    def test_a_task_with_a_time_limit_waits_before_its_time_runs(self):
+        limited = self._gated(40)
+        for each in limited:
+            each.run_timeout = 60.0
+        flow = linear_flow.Flow('f').add(
+            unordered_flow.Flow('short').add(
+                *(Short(f'short {n}') for n in range(2000))
+            ),
+            unordered_flow.Flow('held').add(*limited),
+        )
+        states = self._states_while_held(flow, 3)
+        self.assertEqual(3, states.count('RUNNING'))
+
+    def test_where_no_thread_can_be_started_tasks_fail(self):
+        start = threading.Thread.start
+        deny = threading.Event()
+
+        def refuse(thread):
+            if deny.is_set() and thread.name.startswith('taskflow_'):
+                raise RuntimeError('no more threads')
+            start(thread)
+
+        self.useFixture(fixtures.MonkeyPatch('threading.Thread.start', refuse))
+        flow = unordered_flow.Flow('f').add(*(Short(f'{n}') for n in range(9)))
+        with engines.Loop() as loop:
+            deny.set()
+            refused = loop.submit(engines.load(flow, engine='parallel'))
+            error = refused.exception(LONG)
+            self.assertIn('no more threads', str(error))
+            # What stood in line has not taken the room of what comes next.
+            deny.clear()
+            loop.submit(engines.load(flow, engine='parallel')).result(LONG)
 
     def test_a_free_thread_takes_what_comes_while_others_are_held(self):
         flow = unordered_flow.Flow('f')
