@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import pathlib
@@ -31,6 +32,7 @@ from taskflow_service import engines
 from taskflow_service import exceptions
 from taskflow_service import task
 from taskflow_service.patterns import linear_flow
+from taskflow_service.patterns import unordered_flow
 from taskflow_service.persistence import backends
 from taskflow_service.persistence import models
 from taskflow_service.persistence import ownership
@@ -189,6 +191,67 @@ class ManyFlowsTest(base.BaseTestCase):
             {'SUCCESS': FLOWS - 1, 'REVERTED': 1}, self._states(backend)
         )
         self.assertEqual({'a', 'b'}, set(counter.reverted))
+
+
+class Silent(task.Task):
+    """Gives a last sign of life once it may, and ends once it may."""
+
+    heartbeat_timeout = 2.0
+
+    def __init__(self) -> None:
+        super().__init__('silent')
+        self.speak = threading.Event()
+        self.spoken = threading.Event()
+        self.end = threading.Event()
+
+    def execute(self) -> None:
+        self.speak.wait(PATIENCE)
+        self.update_progress(0.5)
+        self.spoken.set()
+        self.end.wait(PATIENCE)
+        # Now it is judged; there is time for it to hear of that.
+        cancellation = task.current().cancellation
+        cancellation.wait(0.5)
+        cancellation.raise_if_cancelled()
+
+
+class OutageTest(base.BaseTestCase):
+    def test_an_outage_is_no_silence(self) -> None:
+        server = self.useFixture(servers.PostgreSQL(private=True))
+        backend = backends.fetch(server.url)
+        self.addCleanup(backend.close)
+        backend.get_connection().upgrade()
+        silent = Silent()
+
+        def stop() -> None:
+            server.server.stop()
+            silent.speak.set()
+            silent.spoken.wait(PATIENCE)
+
+        class Said(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                text = record.getMessage()
+                if 'cannot be reached' in text:
+                    # For longer than the task may be silent.
+                    later = threading.Timer(2.5, server.server.start)
+                    later.start()
+                elif 'can be reached again' in text:
+                    silent.end.set()
+
+        logger = logging.getLogger('taskflow_service.engines.commits')
+        said = Said()
+        logger.addHandler(said)
+        self.addCleanup(logger.removeHandler, said)
+        engine = engines.load(
+            unordered_flow.Flow('f').add(
+                silent, task.FunctorTask(stop, name='stop')
+            ),
+            engine='parallel',
+            backend=backend,
+        )
+        engine.run()
+        self.assertTrue(silent.end.is_set())
+        self.assertEqual('SUCCESS', engine.storage.get_flow_state())
 
 
 class _Faults:
