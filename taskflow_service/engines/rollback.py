@@ -75,6 +75,16 @@ class Rollback:
     :ivar undecided: the core asks of what is stored, before it is told more
     """
 
+    __slots__ = (
+        '_blamed',
+        '_discarded',
+        '_drive',
+        '_fatal',
+        'suspends',
+        'taken',
+        'undecided',
+    )
+
     def __init__(self, drive: Driven) -> None:
         self._drive = drive
         self.taken: list[Outcome] = []
