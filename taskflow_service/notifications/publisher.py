@@ -91,9 +91,11 @@ class Publisher:
         self._changed = threading.Condition()
         self._closing = False
         self._number = 0
-        #: When it was last said that events are dropped; None: all is well.
-        self._said: float | None = None
+        #: When it was last said that events are dropped, how many were since,
+        #: and whether they still are as far as the log says.
+        self._said = float('-inf')
         self._unsaid = 0
+        self._troubled = False
         #: Events that were sent, and those that were not.
         self.published = 0
         self.dropped = 0
@@ -141,7 +143,12 @@ class Publisher:
             if self._unsaid:
                 LOG.warning('%d events were dropped in all', self.dropped)
         if not self._thread.is_alive():
-            self._transport.cleanup()
+            # Kafka's driver waits, here, for a broker that is away.
+            cleaning = threading.Thread(
+                target=self._transport.cleanup, daemon=True
+            )
+            cleaning.start()
+            cleaning.join(timeout)
 
     def _is_idle(self) -> bool:
         return not self._queue and self._under_way is None
@@ -180,8 +187,8 @@ class Publisher:
             self._drop(event, str(trouble) or type(trouble).__name__)
             return
         self.published += 1
-        if self._said is not None:
-            self._said, self._unsaid = None, 0
+        if self._troubled:
+            self._troubled = False
             LOG.info(
                 'Events are published again; %d were dropped so far',
                 self.dropped,
@@ -191,8 +198,9 @@ class Publisher:
         self.dropped += 1
         self._unsaid += 1
         now = self._clock()
-        if self._said is None or now - self._said >= _REPEAT:
+        if now - self._said >= _REPEAT:
             self._said, self._unsaid = now, 0
+            self._troubled = True
             LOG.warning(
                 'Event %s is dropped, %d so far: %s',
                 event.type,

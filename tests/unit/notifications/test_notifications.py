@@ -149,6 +149,20 @@ class PublisherTest(base.BaseTestCase):
         made.close(0)
         self.assertEqual((0, 5), (made.published, made.dropped))
 
+    def test_a_queue_that_overflows_now_and_then_does_not_fill_the_log(self):
+        log = self.useFixture(fixtures.FakeLogger('taskflow_service'))
+        made = publisher.Publisher(make_conf(self, 'queue_size = 1\n'))
+        self.addCleanup(made.close)
+        for _ in range(50):
+            for _ in range(10):
+                made.publish(make_event())
+            self.assertTrue(made.flush(30))
+        self.assertEqual(500, made.published + made.dropped)
+        self.assertLess(0, made.published)
+        self.assertLess(0, made.dropped)
+        self.assertEqual(1, log.output.count('is dropped'))
+        self.assertEqual(1, log.output.count('published again'))
+
     def test_unset_options_mean_what_is_documented(self):
         _transport, notifier = publisher._make(make_conf(self))
         self.assertEqual(3, notifier.retry)
