@@ -15,8 +15,10 @@
 
 from __future__ import annotations
 
+import fixtures
 from oslotest import base
 
+from taskflow_service.persistence.backends.sqlalchemy import one_statement
 from tests import servers
 from tests.conformance import databases
 
@@ -28,6 +30,25 @@ class PostgreSQLTest(databases.DatabaseSuite, base.BaseTestCase):
         self.url = server.url
         super().setUp()
         self.addCleanup(server.cleanUp)
+
+    def test_a_unit_of_large_values_is_cut_and_still_one_commit(self):
+        self.useFixture(
+            fixtures.MockPatchObject(one_statement, 'MAX_BYTES', 10_000)
+        )
+        self.saved_book('f')
+        rows = [
+            self.row('f', f'a{number}', results='x' * 3000)
+            for number in range(10)
+        ]
+        with databases.statements(self.backend.engine) as seen:
+            self.writer().commit([self.change('f', 0, atoms=rows)])
+        self.assertEqual(
+            4, sum('atom_details' in statement for statement in seen), seen
+        )
+        self.assertEqual(1, sum('COMMIT' in statement for statement in seen))
+        read = self.connection.get_flow_details('f')
+        self.assertEqual({'x' * 3000}, {detail.results for detail in read})
+        self.assertEqual(10, len(list(read)))
 
 
 class MariaDBTest(databases.DatabaseSuite, base.BaseTestCase):

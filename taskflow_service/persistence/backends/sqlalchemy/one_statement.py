@@ -28,6 +28,10 @@ import sqlalchemy as sa
 from taskflow_service.persistence import unit
 from taskflow_service.persistence.backends.sqlalchemy import statements
 
+#: Most bytes of packed values in one statement. PostgreSQL takes arrays of
+#: jsonb up to a quarter of a gigabyte.
+MAX_BYTES = 64 * 2**20
+
 _to_text = json.JSONEncoder(separators=(',', ':')).encode
 
 
@@ -176,12 +180,11 @@ class PostgreSQL(statements.Statements):
         atoms = statements.atom_rows(changes)
         tries = statements.try_rows(changes)
         forgotten = statements.forgotten(changes)
-        total = len(changes) + len(atoms) + len(tries)
-        if total <= statements.MAX_ROWS and not forgotten:
+        if not forgotten and _fit(changes, atoms, tries):
             return self._at_once(conn, changes, atoms, tries, now, driven)
         conn.exec_driver_sql('BEGIN')
         passed: set[str] = set()
-        for chunk in statements.chunks(changes):
+        for chunk in statements.bounded(changes, _length, MAX_BYTES):
             passed |= self._at_once(conn, chunk, [], [], now, driven)
         if len(passed) < len(changes):
             changes = [each for each in changes if each.flow_uuid in passed]
@@ -235,14 +238,33 @@ class PostgreSQL(statements.Statements):
     def put_atoms(
         self, conn: sa.Connection, atoms: Sequence[unit.AtomRow]
     ) -> None:
-        for chunk in statements.chunks(atoms):
+        for chunk in statements.bounded(
+            atoms, statements.length_of_atom, MAX_BYTES
+        ):
             conn.exec_driver_sql(self._put_atoms, {'atoms': _to_text(chunk)})
 
     def put_tries(
         self, conn: sa.Connection, tries: Sequence[tuple[typing.Any, ...]]
     ) -> None:
-        for chunk in statements.chunks(tries):
-            conn.exec_driver_sql(
-                self._put_tries,
-                {'tries': _to_text(chunk)},
-            )
+        for chunk in statements.bounded(
+            tries, statements.length_of_try, MAX_BYTES
+        ):
+            conn.exec_driver_sql(self._put_tries, {'tries': _to_text(chunk)})
+
+
+def _length(change: unit.FlowChange) -> int:
+    return len(change.meta or '')
+
+
+def _fit(
+    changes: statements.Changes,
+    atoms: Sequence[unit.AtomRow],
+    tries: Sequence[tuple[typing.Any, ...]],
+) -> bool:
+    """Whether one statement takes it all."""
+    if len(changes) + len(atoms) + len(tries) > statements.MAX_ROWS:
+        return False
+    size = sum(map(_length, changes))
+    size += sum(map(statements.length_of_atom, atoms))
+    size += sum(map(statements.length_of_try, tries))
+    return size <= MAX_BYTES

@@ -18,8 +18,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Sequence
 from collections.abc import Set
 import json
@@ -160,26 +158,8 @@ class SQLite(_RowByRow):
     )
 
 
-def _bounded(
-    given: Iterable[tuple[typing.Any, ...]],
-) -> Iterator[list[tuple[typing.Any, ...]]]:
-    """Cut flow rows into lists whose metadata fits a statement.
-
-    As the drivers do for an executemany: MySQL bounds what it is sent.
-    """
-    taken: list[tuple[typing.Any, ...]] = []
-    size = 0
-    for row in given:
-        length = len(row[_META] or '')
-        if taken and (
-            size + length > _MAX_BYTES or len(taken) == statements.MAX_ROWS
-        ):
-            yield taken
-            taken, size = [], 0
-        taken.append(row)
-        size += length
-    if taken:
-        yield taken
+def _length(row: tuple[typing.Any, ...]) -> int:
+    return len(row[_META] or '')
 
 
 class MySQL(_RowByRow):
@@ -225,7 +205,8 @@ class MySQL(_RowByRow):
         if len(given) == 1:
             return super()._update(conn, given)
         done = 0
-        for chunk in _bounded(given):
+        # As the drivers do for an executemany: MySQL bounds what it is sent.
+        for chunk in statements.bounded(given, _length, _MAX_BYTES):
             rows = [
                 [
                     int(each) if each is True or each is False else each

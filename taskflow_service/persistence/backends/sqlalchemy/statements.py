@@ -25,6 +25,7 @@ would be compiled anew for each number of rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -54,6 +55,12 @@ ATOM_UPDATES = tuple(
 )
 TRY_UPDATES = ('value', 'failures')
 
+#: Where the packed values of a row are.
+_PACKED_OF_ATOM = slice(unit.ATOM_COLUMNS.index('results'), None)
+_PACKED_OF_TRY = slice(TRY_COLUMNS.index('value'), None)
+
+_Row = typing.TypeVar('_Row')
+
 Changes = Sequence[unit.FlowChange]
 
 
@@ -68,6 +75,33 @@ def chunks(
     rows = iter(rows)
     while chunk := list(itertools.islice(rows, size)):
         yield chunk
+
+
+def bounded(
+    rows: Iterable[_Row], length: Callable[[_Row], int], most: int
+) -> Iterator[list[_Row]]:
+    """Cut rows into lists that fit a statement, by number and by length."""
+    taken: list[_Row] = []
+    size = 0
+    for row in rows:
+        more = length(row)
+        if taken and (size + more > most or len(taken) == MAX_ROWS):
+            yield taken
+            taken, size = [], 0
+        taken.append(row)
+        size += more
+    if taken:
+        yield taken
+
+
+def length_of_atom(row: unit.AtomRow) -> int:
+    """Add up the packed values of a row."""
+    return sum(map(len, filter(None, row[_PACKED_OF_ATOM])))
+
+
+def length_of_try(row: tuple[typing.Any, ...]) -> int:
+    """Add up the packed values of a row."""
+    return sum(map(len, filter(None, row[_PACKED_OF_TRY])))
 
 
 def atom_rows(changes: Changes) -> list[unit.AtomRow]:
