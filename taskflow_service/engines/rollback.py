@@ -31,6 +31,7 @@ from taskflow_service import states
 from taskflow_service.decisions import resumption
 from taskflow_service.decisions import run as run_mod
 from taskflow_service.engines import limits as limits_mod
+from taskflow_service.engines import losses as losses_mod
 from taskflow_service.engines import stage as stage_mod
 from taskflow_service.engines import teller as teller_mod
 from taskflow_service.executors import base as executors_base
@@ -57,6 +58,7 @@ class Driven(executors_base.Run, typing.Protocol):
     stage: stage_mod.Stage
     teller: teller_mod.Teller
     limits: limits_mod.Limits
+    losses: losses_mod.Losses
     executor: executors_base.Executor
     requests: dict[int, Request]
     recorded: list[Request]
@@ -124,14 +126,14 @@ class Rollback:
             for name, error in poison.items()
             if name not in self._blamed
         }
-        outcomes = self._replaced(fresh)
-        refused = {} if outcomes else self._of_retries(fresh)
-        if outcomes is None and not refused:
+        again, blamed = self._replaced(fresh)
+        refused = self._of_retries(fresh)
+        if len(again) == len(self.taken) and not (blamed or refused):
             return None
         detail = read()
-        self._blamed |= fresh.keys()
+        self._blamed |= blamed
+        self._blamed.update(map(self._name, refused))
         self._let_go(placed)
-        again = list(self.taken) if outcomes is None else outcomes
         self._restore(detail)
         self._drive.stage.refused.update(refused)
         self.taken.clear()
@@ -139,32 +141,44 @@ class Rollback:
 
     # What is refused, and as what
 
-    def _replaced(self, poison: unit.Poison) -> list[Outcome] | None:
-        """The outcomes with failures for those refused; None if none is."""
-        record = self._drive.record
-        found = False
+    def _name(self, node: int) -> str:
+        name: str = self._drive.record.atoms[node].name
+        return name
+
+    def _replaced(self, poison: unit.Poison) -> tuple[list[Outcome], set[str]]:
+        """The outcomes with failures for those refused, and whose they are.
+
+        Progress is left out. It may be all that is refused of a task, so
+        that what came with it is taken once more as it is.
+        """
+        told = {
+            self._name(outcome.request.node)
+            for outcome in self.taken
+            if outcome.end is None
+        }
         outcomes: list[Outcome] = []
+        blamed: set[str] = set()
         for outcome in self.taken:
-            name = record.atoms[outcome.request.node].name
+            name = self._name(outcome.request.node)
             error = poison.get(name)
             if error is None:
                 outcomes.append(outcome)
-                continue
-            found = True
-            if outcome.end is None:
+            elif outcome.end is None:
                 LOG.warning(
                     'Progress of flow %s is not kept: %s',
-                    record.flow_uuid,
+                    self._drive.record.flow_uuid,
                     _named(error, name, 'progress', outcome.value),
                 )
-                continue
-            named = _named(error, name, _key(outcome), outcome.value)
-            outcomes.append(
-                outcome._replace(
-                    end=End.FAILED, value=ft.Failure.from_exception(named)
+            elif name in told:
+                outcomes.append(outcome)
+            else:
+                named = _named(error, name, _key(outcome), outcome.value)
+                failure = ft.Failure.from_exception(named)
+                outcomes.append(
+                    outcome._replace(end=End.FAILED, value=failure)
                 )
-            )
-        return outcomes if found else None
+                blamed.add(name)
+        return outcomes, blamed
 
     def _of_retries(self, poison: unit.Poison) -> dict[int, ft.Failure]:
         """The failures of retry controllers whose values are refused."""
@@ -183,10 +197,13 @@ class Rollback:
         """Give back what was placed; await again what had ended."""
         drive = self._drive
         drive.executor.release(list(placed))
-        drive.executor.withdraw(drive)
+        # Who takes their place is to know what they knew.
+        for request in drive.executor.withdraw(drive):
+            drive.losses.replace(request)
         drive.held = 0
         for request in placed:
             drive.requests.pop(request.node, None)
+            drive.losses.replace(request)
         for outcome in self.taken:
             if outcome.end is not None:
                 drive.requests[outcome.request.node] = outcome.request

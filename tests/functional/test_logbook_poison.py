@@ -39,6 +39,7 @@ from taskflow_service.persistence import models
 from taskflow_service.types import notifier
 from tests import remote
 from tests import servers
+from tests.unit.engines import hands
 
 PATIENCE = 60
 FLOWS = 30
@@ -253,6 +254,48 @@ class PoisonSuite:
         self.assertEqual(['a', '-a'], self.done)
         self.assertEqual('REVERTED', self._stored(engine)[0])
 
+    def test_a_result_and_the_value_of_a_retry_in_one_turn(self) -> None:
+        def script(hand: hands.ByHand) -> typing.Iterator[None]:
+            hand.end('x', value=POISON)
+            hand.end('y', value='good')
+            yield
+            while hand.running:
+                hand.perform(next(iter(hand.running)))
+                yield
+
+        flow = unordered_flow.Flow('f').add(
+            linear_flow.Flow('left', retry.Times(2, 'again')).add(
+                Say('x', self.done)
+            ),
+            linear_flow.Flow('right').add(
+                Say('y', self.done),
+                linear_flow.Flow('inner', Poisoned(3, 'r')).add(
+                    Say('z', self.done)
+                ),
+            ),
+        )
+        engine = self._engine(
+            flow, engine='parallel', executor=hands.ByHand(script)
+        )
+        error = self.assertRaises(exceptions.WrappedFailure, engine.run)
+        refused = [each.exception for each in error]
+        self.assertEqual({'x', 'r'}, {each.task for each in refused})
+        self.assertEqual('REVERTED', self._stored(engine)[0])
+
+    def test_progress_that_is_refused_costs_no_result(self) -> None:
+        class Tells(Say):
+            def execute(self) -> typing.Any:
+                details = {'progress': 0.5, 'what': POISON}
+                self.notifier.notify(task.EVENT_UPDATE_PROGRESS, details)
+                return super().execute()
+
+        log = self.useFixture(fixtures.FakeLogger())  # type: ignore[attr-defined]
+        engine = self._engine(Tells('a', self.done))
+        engine.run()
+        self.assertEqual(['a'], self.done)
+        self.assertIn('Progress of flow', log.output)
+        self.assertEqual(('SUCCESS', {'a': 'SUCCESS'}), self._stored(engine))
+
     def test_a_failure_that_is_refused_as_well(self) -> None:
         # The name of the task is in the text of whatever failure it has.
         flow = linear_flow.Flow('f').add(
@@ -339,7 +382,7 @@ def deadly() -> linear_flow.Flow:
     )
 
 
-_COLUMNS = ('results', 'failure', 'revert_results', 'revert_failure')
+_COLUMNS = ('results', 'failure', 'revert_results', 'revert_failure', 'meta')
 
 
 def _check(table: str, *columns: str) -> str:
