@@ -90,11 +90,20 @@ class _Formatter(logging.Formatter):
 
 
 def mask_log(logger: logging.Logger | None = None) -> None:
-    """Mask every line that a logger's handlers write, tracebacks included.
+    """Mask every line that handlers write, tracebacks included.
 
-    :param logger: instead of the root; call it once its handlers are set up
+    :param logger: whose handlers, instead of those of all loggers; call it
+        once they are set up
     """
-    for handler in (logger or logging.getLogger()).handlers:
+    root = logging.getLogger()
+    loggers = [logger] if logger else [root, *root.manager.loggerDict.values()]
+    for handler in {
+        handler
+        for each in loggers
+        # Some are places for loggers that are still to come.
+        if isinstance(each, logging.Logger)
+        for handler in each.handlers
+    }:
         inner = handler.formatter or logging.Formatter()
         if not isinstance(inner, _Formatter):
             handler.setFormatter(_Formatter(inner))

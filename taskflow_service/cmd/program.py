@@ -131,6 +131,8 @@ def reload_conf(
     """
     _read_conf(prog, argv, register)
     conf.mutate_config_files()
+    # A log_config_append that has changed brings handlers of its own.
+    masking.mask_log()
 
 
 def _read_conf(

@@ -27,6 +27,7 @@ from taskflow_service.listeners import base
 from taskflow_service.notifications import events
 from taskflow_service.notifications import publisher
 from taskflow_service.persistence import rows
+from taskflow_service.storage import columns
 from taskflow_service.types import failure as ft
 
 _FLOW_PHASES = {
@@ -74,8 +75,6 @@ class NotificationListener(base.Listener):
         self._publisher = found
         self._whose = events.whose(engine.context)
         self._from = f'taskflow-engine.{socket.gethostname()}'
-        #: Where tasks run, by name.
-        self._workers: dict[str, str] = {}
 
     def on_committed(self, transitions: list[engines_base.Transition]) -> None:
         """Queue an event of each transition that others may wait for."""
@@ -94,11 +93,7 @@ class NotificationListener(base.Listener):
     ) -> events.Event:
         phase = _FLOW_PHASES[moved.state]
         failures: list[events.Payload] = []
-        if phase is events.Phase.START:
-            # What an earlier owner has sent to workers runs on there.
-            for node in self._record.requests:
-                self._note_worker(self._record.atoms[node].name, node)
-        elif phase is events.Phase.ERROR:
+        if phase is events.Phase.ERROR:
             failures = events.first_failures(self._failures())
         return events.make(
             events.Subject.FLOW,
@@ -121,10 +116,10 @@ class NotificationListener(base.Listener):
         record = self._record
         node = record.index[moved.name]
         if phase is events.Phase.START:
-            self._note_worker(moved.name, node)
-            worker = self._workers.get(moved.name)
+            request = record.requests.get(node, columns.NO_REQUEST)
+            worker = request[columns.WORKER]
         else:
-            worker = self._workers.pop(moved.name, None)
+            worker = record.workers.get(node)
         failure = moved.failure
         task = typing.cast(typing.Any, record.atoms[node])
         return events.make(
@@ -151,11 +146,6 @@ class NotificationListener(base.Listener):
     @property
     def _record(self) -> typing.Any:
         return self._engine.storage.record
-
-    def _note_worker(self, name: str, node: int) -> None:
-        request = self._record.requests.get(node)
-        if request is not None and request[2] is not None:
-            self._workers[name] = request[2]
 
     def _failures(self) -> Iterator[tuple[str | None, ft.Failure]]:
         drive = typing.cast(typing.Any, self._engine.storage).driver

@@ -52,6 +52,7 @@ REQUEST_FIELDS = (
     'start_by',
     'finish_by',
 )
+WORKER = REQUEST_FIELDS.index('worker')
 NO_REQUEST = (None,) * len(REQUEST_FIELDS)
 
 
@@ -99,6 +100,8 @@ class Columns:
         self.versions: dict[int, typing.Any] = {}
         self.losses: dict[int, int] = {}
         self.requests: dict[int, tuple[typing.Any, ...]] = {}
+        #: Where atoms that have ended were last, if that was elsewhere.
+        self.workers: dict[int, str | None] = {}
         #: Wall-clock times before which an atom is not to go on.
         self.not_before: dict[int, float] = {}
         self.times: dict[int, tuple[float | None, float | None]] = {}
@@ -142,6 +145,7 @@ class Columns:
             self.versions,
             self.losses,
             self.requests,
+            self.workers,
             self.not_before,
             self.times,
             self.packed,

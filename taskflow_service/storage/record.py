@@ -159,8 +159,9 @@ class Record(columns.Columns):
     def _ended(self, node: int) -> None:
         self.completed += 1
         self.sequence[node] = self.completed
-        if self.requests:
-            self.requests.pop(node, None)
+        if self.requests or self.workers:
+            request = self.requests.pop(node, _NO_REQUEST)
+            self.workers[node] = request[columns.WORKER]
         if self.not_before:
             self.not_before.pop(node, None)
         if self.tracks:

@@ -24,7 +24,6 @@ import json
 import os
 import pathlib
 import socket
-import tempfile
 import typing
 
 from oslo_config import cfg
@@ -74,6 +73,7 @@ class Pulse:
     def close(self) -> None:
         """Remove it: the worker ends."""
         try:
+            self._path.with_suffix('.new').unlink(missing_ok=True)
             self._path.unlink(missing_ok=True)
         except OSError as error:
             LOG.warning('Cannot remove %s: %s', self._path, error)
@@ -86,9 +86,11 @@ class Pulse:
             # Counts through a suspended machine, and from its boot.
             'boottime': self._clock.boottime(),
         }
-        descriptor, temporary = tempfile.mkstemp(dir=self._path.parent)
-        with open(descriptor, 'w', encoding='ascii') as stream:
-            json.dump(record, stream)
+        # Always the same name, so that a full disk leaves one file at most.
+        temporary = self._path.with_suffix('.new')
+        temporary.write_text(json.dumps(record), encoding='ascii')
+        # Who watches workers is not who runs them.
+        temporary.chmod(0o644)
         os.replace(temporary, self._path)
 
 

@@ -98,6 +98,16 @@ class MaskingTest(base.BaseTestCase):
         self.assertNotIn('hunter2', said)
         self.assertIn('ValueError: given', said)
 
+    def test_loggers_with_handlers_of_their_own_are_masked_too(self):
+        stream = io.StringIO()
+        logger = logging.getLogger(f'{__name__}.theirs')
+        logger.propagate = False
+        logger.addHandler(logging.StreamHandler(stream))
+        self.addCleanup(logger.handlers.clear)
+        masking.mask_log()
+        logger.error("token='hunter2'")
+        self.assertNotIn('hunter2', stream.getvalue())
+
     def test_a_value_is_masked_only_when_its_line_is_made(self):
         class Loud:
             def __str__(self):

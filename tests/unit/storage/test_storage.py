@@ -22,6 +22,7 @@ from taskflow_service import engines
 from taskflow_service import exceptions
 from taskflow_service import retry
 from taskflow_service import task
+from taskflow_service.executors import base as executors_base
 from taskflow_service.patterns import linear_flow
 from taskflow_service.patterns import unordered_flow
 from taskflow_service.persistence import backends
@@ -286,3 +287,20 @@ class KeptTest(base.BaseTestCase):
             exceptions.IncompatibleVersion, again.prepare
         )
         self.assertIn("'a'", str(error))
+
+
+class WorkersTest(base.BaseTestCase):
+    def test_of_several_requests_the_last_says_where_an_atom_ended(self):
+        record = load(Give('give')).storage.record
+        node = record.index['give']
+        for worker in ('first', 'second'):
+            request = executors_base.Request(
+                None, node, None, executors_base.Action.EXECUTE, 1, 1
+            )
+            request.worker = worker
+            record.keep_request(request)
+        record.keep_result(node, 'x')
+        self.assertEqual('second', record.workers[node])
+        # The next attempt had no place before it ended.
+        record.keep_failure(node, None)
+        self.assertIsNone(record.workers[node])

@@ -13,9 +13,11 @@
 
 from __future__ import annotations
 
+import stat
 import threading
 import time
 
+import fixtures
 from oslotest import base
 
 from taskflow_service import clock as clock_mod
@@ -71,6 +73,22 @@ class HealthTest(base.BaseTestCase):
         self._await(True)
         worker.stop()
         self.assertEqual([], self._look())
+
+    def test_anybody_may_look_and_what_cannot_be_written_leaves_no_litter(
+        self,
+    ) -> None:
+        mine = identity.take(identity.state_path(self.conf) / 'names', 'blue')
+        self.addCleanup(mine.close)
+        pulse = health.Pulse(self.conf, mine, self.clock)
+        pulse.beat()
+        (path,) = (identity.state_path(self.conf) / 'health').iterdir()
+        self.assertEqual(0o644, stat.S_IMODE(path.stat().st_mode))
+        with fixtures.MockPatch('os.replace', side_effect=OSError('full')):
+            for _ in range(5):
+                pulse.beat()
+        self.assertEqual(2, len(list(path.parent.iterdir())))
+        pulse.close()
+        self.assertEqual([], list(path.parent.iterdir()))
 
     def test_only_a_daemon_has_one(self) -> None:
         self.bus.worker(remote.Add)
