@@ -79,8 +79,8 @@ class BrokerAwayTest(lost.Case):
         self.assertLess(len(self._notes('step')), self.FLOWS * self.STEPS / 2)
         server.start()
         self._await_steps(self.FLOWS * self.STEPS // 2)
-        server.stop()
-        # With all of its queues.
+        # With all that is on its way, and all of its queues.
+        server.kill()
         shutil.rmtree(server.folder / 'mnesia')
         server.start()
         done = futures.wait(runs, timeout=2 * daemons.DEADLINE)
