@@ -308,8 +308,7 @@ class Control(control.Control):
         self.machine.publish(public)
 
     def _cancel_all(self, reason: str) -> None:
-        for request, _ in self.runner.running():
-            self.runner.cancel(request.request_uuid, reason)
+        self.machine.give_up(reason)
 
 
 def _started(past: identity.Predecessor) -> float:

@@ -248,6 +248,10 @@ class Worker:
             if timeout is None:
                 timeout = self._conf.worker.graceful_shutdown_timeout
             self._drain(self._control, timeout if graceful else 0.0)
+            if graceful:
+                # What was cancelled is told too: who waits for it need not
+                # wait for the next process of this name.
+                self._wait_for(self._control, self._control.let_go, _MOMENT)
             self._close(self._control)
 
     def wait_until_serving(self, timeout: float | None = None) -> bool:

@@ -169,6 +169,35 @@ class RemoteFlowSuite:
         self.test.assertEqual('went on', engine.storage.get('wait'))
         self.test.assertEqual(1, len(self.notes.lines[:1]))
 
+    def _stop_at_once(self, idempotent: bool) -> typing.Any:
+        """Have a worker end whose task takes longer than the grace time."""
+        first = self.bus.worker(*SERVED)
+        task = remote.Wait(name='wait')
+        task.idempotent = idempotent
+        engine = self._load(task)
+        with futures.ThreadPoolExecutor(1) as pool:
+            run = pool.submit(engine.run)
+            self.test.assertTrue(
+                self.notes.running.acquire(timeout=remote.LONG)
+            )
+            self.bus.worker(*SERVED)
+            first.stop(timeout=0.0)
+            error = run.exception(timeout=remote.LONG)
+        return engine, error
+
+    def test_what_outlasts_a_drain_runs_elsewhere_if_it_may(self) -> None:
+        engine, error = self._stop_at_once(idempotent=True)
+        self.test.assertIsNone(error)
+        self.test.assertEqual('went on', engine.storage.get('wait'))
+        self.test.assertEqual(
+            [1, 2], [attempt.attempt for attempt in self.notes.lines]
+        )
+
+    def test_what_outlasts_a_drain_is_lost_if_it_may_not(self) -> None:
+        _engine, error = self._stop_at_once(idempotent=False)
+        self.test.assertIsInstance(error, exceptions.WorkerLost)
+        self.test.assertEqual(1, len(self.notes.lines))
+
     def test_workers_forget_what_is_recorded(self) -> None:
         worker = self.bus.worker(*SERVED)
         self._load(self._chain(3), store={'total -1': 0}).run()

@@ -36,8 +36,9 @@ Nothing is doubled
 
 What was to be undone is undone
     In a flow that is REVERTED every run that came to its end is followed by
-    an undo of its atom. Where a worker was given up, the run may have ended
-    after the undo; that is counted, and is allowed only then.
+    an undo of its atom. Where a worker was given up, or only suspected and
+    the task is idempotent, the run may have ended after the undo; that is
+    counted, and is allowed only then.
 
 No other failure than it is said
     A flow is REVERTED only because a task failed on purpose, or a worker was
@@ -264,12 +265,18 @@ class Checker:
                 open_runs.append(effect)
             elif (effect.what, effect.phase) == ('undo', 'end'):
                 open_runs.clear()
-        if not open_runs:
-            return
-        if atom.losses and any(effect.what == 'undo' for effect in effects):
-            self.counts['ended after its undo (worker given up)'] += 1
-            return
-        self._violate('not undone', flow.uuid, atom, open_runs)
+        undone = any(effect.what == 'undo' for effect in effects)
+        last = max(
+            (effect.attempt for effect in effects if effect.what == 'do'),
+            default=0,
+        )
+        for run in open_runs:
+            # Its worker was suspected, or proven dead after all.
+            given_up = run.attempt < last or atom.losses
+            if undone and given_up:
+                self.counts['ended after its undo (worker given up)'] += 1
+            else:
+                self._violate('not undone', flow.uuid, atom, run)
 
 
 def _was_lost(atom: Atom) -> bool:

@@ -182,6 +182,16 @@ class CheckerTest(base.BaseTestCase):
         self._atom('one', None, state='REVERTED', losses=1, attempt=3)
         self.assertEqual(set(), self._kinds())
 
+    def test_what_ended_after_a_later_attempt_was_undone(self) -> None:
+        given: dict[str, object] = {'promise': 'idempotent'}
+        self._effect('one', 'do', 'begin', given='first', **given)
+        self._do('one', attempt=2, **given)
+        self._undo('one', attempt=3, **given)
+        self._effect('one', 'do', 'end', **given)
+        self._atom('one', None, state='REVERTED', attempt=3)
+        self.name, self.state = 'undone', 'REVERTED'
+        self.assertEqual(set(), self._kinds())
+
     def test_what_failed_without_a_reason(self) -> None:
         def fail(**failure: str) -> None:
             self._atom('two', None, state='REVERT_FAILURE', **failure)

@@ -86,10 +86,14 @@ class Fence:
             if entry.phase is records.Phase.RUNNING and not entry.fenced
         ]
 
-    def _end(self, entries: list[records.Entry]) -> None:
+    def give_up(self, reason: str) -> None:
+        """End what runs because the worker has to end; not a task's fault."""
+        self._end(self._running(), reason)
+
+    def _end(self, entries: list[records.Entry], reason: str = REASON) -> None:
         for entry in entries:
             entry.fenced = entry.cancelled = True
-            self._book.step.cancel.append((entry.request_uuid, REASON))
+            self._book.step.cancel.append((entry.request_uuid, reason))
 
 
 def end_of(entry: records.Entry, outcome: messages.Outcome) -> messages.End:

@@ -151,6 +151,10 @@ class Worker:
         for party in self._book.parties.values():
             party.due = True
 
+    def give_up(self, reason: str) -> None:
+        """Cancel what still runs after a drain: its policy decides then."""
+        self._fence.give_up(reason)
+
     # Decisions
 
     def step(self, now: clock.Boottime, wall: clock.Wall) -> records.Step:

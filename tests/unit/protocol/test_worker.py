@@ -411,6 +411,16 @@ class WorkerTest(base.BaseTestCase):
         self.worker.finish('r1', End.OK)
         self.assertIs(End.OK, self.worker.core.held()[0].outcome.end)
 
+    def test_what_it_gives_up_at_its_end_is_no_failure_of_the_task(self):
+        self.make()
+        self.run_one()
+        self.worker.core.give_up('the worker stops')
+        self.worker.step()
+        self.assertEqual([('r1', 'the worker stops')], self.worker.cancelled)
+        self.worker.finish('r1', End.CANCELLED)
+        self.assertIs(End.FENCED, self.worker.core.held()[0].outcome.end)
+        self.assertFalse(self.worker.fenced)
+
     def test_an_embedded_worker_goes_on_when_its_link_is_back(self):
         self.make()
         self.run_one()
