@@ -237,7 +237,7 @@ def _against(
     yield many.row(
         f'10,000 flows of 3 tasks in one loop, {name}',
         many.Many(10000, 3, durable.backend),
-        1,
+        scale.pairs,
         many.BUDGET,
     )
 

@@ -18,6 +18,7 @@ nothing half decided, and ``run()`` raises it.
 
 from __future__ import annotations
 
+import random
 import typing
 
 from taskflow_service import clock as clock_mod
@@ -63,6 +64,9 @@ def _result(record: record_mod.Record, node: int) -> typing.Any:
     return None if result is record_mod.NOTHING else result
 
 
+_RANDOM = random.SystemRandom()
+
+
 class Controllers:
     """The retry controllers of one flow, with arguments and histories."""
 
@@ -71,7 +75,7 @@ class Controllers:
         record: record_mod.Record,
         binding: binding_mod.Binding,
         clock: clock_mod.Clock,
-        rng: retry_mod.Random,
+        rng: retry_mod.Random = _RANDOM,
     ) -> None:
         self.record = record
         self.binding = binding

@@ -72,7 +72,7 @@ class Limits:
     def __init__(self, drive: Driven) -> None:
         self.drive = drive
         #: Atoms that go on by themselves after a delay, if still wanted.
-        self._waiting: set[int] = set()
+        self._waiting: frozenset[int] = frozenset()
         self._tries: dict[int, tuple[int, Monotonic]] = {}
         self._heard: dict[int, float] = {}
 
@@ -103,10 +103,10 @@ class Limits:
         self, node: int, due: Monotonic, call: Callable[[], object]
     ) -> None:
         """Let an atom go on at a time."""
-        self._waiting.add(node)
+        self._waiting |= {node}
 
         def go_on() -> None:
-            self._waiting.discard(node)
+            self._waiting -= {node}
             if self.drive.run.goes_on_later(node):
                 call()
 

@@ -61,7 +61,7 @@ class Losses:
         self._record = record
         self._run = run
         self._stage = stage
-        self.probing: set[int] = set()
+        self.probing: frozenset[int] = frozenset()
         #: Requests whose places others are to take, by atom.
         self.former: dict[int, Request] = {}
 
@@ -89,23 +89,23 @@ class Losses:
             return
         if following is Next.RETRY:
             self._record.count_attempt(node)
-            self.probing.discard(node)
+            self.probing -= {node}
         elif following is Next.PROBE:
-            self.probing.add(node)
+            self.probing |= {node}
         self._again(request)
 
     def probed(self, request: Request, end: End, value: typing.Any) -> None:
         """Do what a probe's answer says."""
         node = request.node
         if end is End.OK and isinstance(value, task_mod.Done):
-            self.probing.discard(node)
+            self.probing -= {node}
             self._stage.succeeded(node, value.result)
         elif end is End.OK and value is task_mod.NOT_DONE:
-            self.probing.discard(node)
+            self.probing -= {node}
             self._record.count_attempt(node)
             self._again(request)
         elif end in (End.OK, End.FAILED, End.CANCELLED):
-            self.probing.discard(node)
+            self.probing -= {node}
             why = (
                 value
                 if isinstance(value, ft.Failure)
@@ -133,7 +133,7 @@ class Losses:
             self._run.offer_execute(request.node)
 
     def _fail(self, request: Request, failure: ft.Failure) -> None:
-        self.probing.discard(request.node)
+        self.probing -= {request.node}
         if request.action is Action.REVERT:
             self._stage.revert_failed(request.node, failure)
         else:

@@ -95,7 +95,7 @@ class Rollback:
         self._fatal = 0
         self._discarded = 0
         #: Who was blamed since the last commit.
-        self._blamed: set[str] = set()
+        self._blamed: frozenset[str] = frozenset()
 
     def committed(self) -> None:
         """Take note that there is no way back behind this point."""
@@ -104,7 +104,7 @@ class Rollback:
         self._fatal = len(stage.fatal)
         self._discarded = stage.discarded
         if self._blamed:
-            self._blamed.clear()
+            self._blamed = frozenset()
             stage.refused.clear()
 
     def answer(
@@ -132,7 +132,7 @@ class Rollback:
             return None
         detail = read()
         self._blamed |= blamed
-        self._blamed.update(map(self._name, refused))
+        self._blamed |= set(map(self._name, refused))
         self._let_go(placed)
         self._restore(detail)
         self._drive.stage.refused.update(refused)

@@ -18,7 +18,6 @@ what follows from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import typing
 
 from taskflow_service import exceptions
@@ -30,6 +29,13 @@ from taskflow_service.engines import callbacks
 from taskflow_service.engines import teller as teller_mod
 from taskflow_service.storage import facade
 from taskflow_service.types import failure as ft
+
+
+class Limits(typing.Protocol):
+    """What is asked of the limits of a flow."""
+
+    def revert_again(self, node: int) -> bool:
+        """Whether a revert that failed is tried again."""
 
 
 class Stage:
@@ -47,14 +53,14 @@ class Stage:
         run: run_mod.Run,
         teller: teller_mod.Teller,
         controllers: callbacks.Controllers,
-        revert_again: Callable[[int], bool],
+        limits: Limits,
     ) -> None:
         self._storage = storage
         self.record = storage.record
         self.run = run
         self.teller = teller
         self.controllers = controllers
-        self._revert_again = revert_again
+        self._limits = limits
         self.fatal: list[ft.Failure] = []
         self.discarded = 0
         self.reconsider = False
@@ -122,7 +128,7 @@ class Stage:
         """Stage why a revert failed; it may be tried again."""
         self.record.keep_revert_failure(node, failure)
         self.teller.atom_state(node, states.REVERT_FAILURE, failure)
-        if not self._revert_again(node):
+        if not self._limits.revert_again(node):
             completion.revert_failed(self.run, node)
             self.fatal.append(failure)
 

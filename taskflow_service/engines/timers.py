@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import heapq
-import itertools
 
 from taskflow_service import clock as clock_mod
 
@@ -32,24 +31,30 @@ class Timers:
         self, alarm: Callable[[Monotonic], object] | None = None
     ) -> None:
         self._alarm = alarm
-        self._heap: list[tuple[Monotonic, int, Callable[[], object]]] = []
-        self._count = itertools.count()
+        #: Made when there is something in it: most flows have no timers,
+        #: and what the garbage collector follows is to be little.
+        self._heap: list[tuple[Monotonic, int, Callable[[], object]]] | None
+        self._heap = None
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return len(self._heap or ())
 
     def at(self, due: Monotonic, call: Callable[[], object]) -> None:
         """Have something called at or after a time.
 
         Whoever rings is told of the time through ``alarm``.
         """
-        heapq.heappush(self._heap, (due, next(self._count), call))
+        if self._heap is None:
+            self._heap = []
+        self._count += 1
+        heapq.heappush(self._heap, (due, self._count, call))
         if self._alarm is not None:
             self._alarm(due)
 
     def clear(self) -> None:
         """Forget all calls."""
-        self._heap.clear()
+        self._heap = None
 
     @property
     def due(self) -> Monotonic | None:

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 import logging
-import random
 import threading
 import typing
 
@@ -129,18 +128,18 @@ class Drive:
         self.context: dict[str, typing.Any] | None = engine.context
         self.run = _core(engine)
         self.teller = teller_mod.Teller(engine, self.record)
-        self.timers = timers_mod.Timers(lambda due: loop.alarm(self, due))
+        self.timers = timers_mod.Timers(self._alarm)
         self.has_user_code = self.plan.has_user_code
         self.limits = limits_mod.Limits(self)
         self.controllers = callbacks.Controllers(
-            self.record, self.binding, loop.clock, random.SystemRandom()
+            self.record, self.binding, loop.clock
         )
         self.stage = stage_mod.Stage(
             engine.storage,
             self.run,
             self.teller,
             self.controllers,
-            self.limits.revert_again,
+            self.limits,
         )
         self.losses = losses_mod.Losses(
             engine, self.record, self.run, self.stage
@@ -157,7 +156,7 @@ class Drive:
         #: Why the flow cannot go on here: nothing of it is written any more.
         self.error: BaseException | None = None
         self.rollback = rollback_mod.Rollback(self)
-        self.wishes = wishes_mod.Wishes(self.poke, lambda: self.finished)
+        self.wishes = wishes_mod.Wishes(self)
 
     @property
     def calls_user_code(self) -> bool:
@@ -168,6 +167,9 @@ class Drive:
     def away(self) -> float:
         """For how many seconds, all in all, the logbook was away."""
         return self._loop.away
+
+    def _alarm(self, due: clock_mod.Monotonic) -> None:
+        self._loop.alarm(self, due)
 
     def poke(self) -> None:
         """Have the loop give this flow a turn. Thread-safe."""
@@ -226,7 +228,7 @@ class Drive:
         request.request_uuid = request_uuid
         request.worker, request.incarnation = worker, incarnation
         if request.action is Action.PROBE:
-            self.losses.probing.add(node)
+            self.losses.probing |= {node}
         return request
 
     # Taking outcomes

@@ -17,6 +17,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable
 import threading
+import typing
 
 _Call = Callable[[], object]
 
@@ -24,31 +25,35 @@ _Call = Callable[[], object]
 LOOK_AGAIN = 1.0
 
 
+class Driven(typing.Protocol):
+    """The flow whose turns these are."""
+
+    finished: bool
+
+    def poke(self) -> None:
+        """Have it take a turn."""
+
+
 class Wishes:
-    """Calls that are made within a flow's next turn. Thread-safe.
+    """Calls that are made within a flow's next turn. Thread-safe."""
 
-    :param poke: gives the flow a turn
-    :param ended: whether there will be no other
-    """
+    __slots__ = ('_asked', '_drive', '_waiting')
 
-    __slots__ = ('_asked', '_ended', '_poke', '_waiting')
-
-    def __init__(self, poke: _Call, ended: Callable[[], bool]) -> None:
-        self._poke = poke
-        self._ended = ended
+    def __init__(self, drive: Driven) -> None:
+        self._drive = drive
         self._asked: collections.deque[_Call] = collections.deque()
-        self._waiting: list[_Call] = []
+        self._waiting: tuple[_Call, ...] = ()
 
     def ask(self, what: _Call) -> None:
         """Have something done within the next turn."""
         self._asked.append(what)
-        self._poke()
+        self._drive.poke()
 
     def flush(self) -> None:
         """Block until what is staged now is committed, or the run over."""
         done = threading.Event()
-        self.ask(lambda: self._waiting.append(done.set))
-        while not self._ended() and not done.wait(LOOK_AGAIN):
+        self.ask(lambda: self._wait(done.set))
+        while not self._drive.finished and not done.wait(LOOK_AGAIN):
             pass
 
     def grant(self) -> None:
@@ -58,5 +63,10 @@ class Wishes:
 
     def committed(self) -> None:
         """Let those go who waited for the commit."""
-        while self._waiting:
-            self._waiting.pop()()
+        if self._waiting:
+            waiting, self._waiting = self._waiting, ()
+            for call in waiting:
+                call()
+
+    def _wait(self, call: _Call) -> None:
+        self._waiting += (call,)

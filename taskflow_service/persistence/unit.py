@@ -88,6 +88,8 @@ class FlowChange:
     deadline: float | None = None
     next_action_at: float | None = None
     ended_at: float | None = None
+    #: Whether the row holds this state and these times already.
+    steady: bool = False
     #: The last change of a run: the owner column is cleared with it.
     release: bool = False
     atoms: list[AtomRow] = dataclasses.field(default_factory=list)

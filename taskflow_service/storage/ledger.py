@@ -44,12 +44,15 @@ class Ledger:
         self.turn = 0
         self.deadline: float | None = None
         self._used = 0
+        #: What of the row the last change of this run has left.
+        self._landed: tuple[typing.Any, ...] | None = None
         self._staged: _Staged | None = None
 
     def stand(self, epoch: int, turn: int) -> None:
         """Say what the flow's row holds now."""
         self.epoch = epoch
         self.turn = turn
+        self._landed = None
         self._used = max(self._used, turn)
 
     def change(self, release: bool = False) -> unit.FlowChange | None:
@@ -74,6 +77,7 @@ class Ledger:
         except exceptions.StorageFailure:
             staged.put_back(record)
             raise
+        change.steady = not release and self._landed == _seen(change)
         return change
 
     def _make(
@@ -117,6 +121,7 @@ class Ledger:
     def landed(self, change: unit.FlowChange) -> None:
         """Take note that a change is committed."""
         self.turn = change.new_turn
+        self._landed = None if change.release else _seen(change)
 
     def roll_back(self, detail: models.FlowDetail) -> None:
         """Go back to the last commit, of which ``detail`` was just read.
@@ -157,7 +162,14 @@ class Ledger:
         if change.flow_uuid in committed.lost:
             raise base.ownership_lost(change.flow_uuid)
         self.landed(change)
+        # Outside of a run, others may write the row without a turn.
+        self._landed = None
         return True
+
+
+def _seen(change: unit.FlowChange) -> tuple[typing.Any, ...]:
+    """What of a flow others look for, and databases keep an index of."""
+    return change.state, change.next_action_at, change.ended_at
 
 
 class _Staged:

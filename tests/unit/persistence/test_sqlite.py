@@ -15,12 +15,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 
 import fixtures
 from oslotest import base
 
+from taskflow_service import engines
+from taskflow_service.patterns import linear_flow
 from tests.conformance import databases
+from tests.unit.engines.hands import Say
 
 
 class SQLiteTest(databases.DatabaseSuite, base.BaseTestCase):
@@ -45,3 +50,39 @@ class SQLiteTest(databases.DatabaseSuite, base.BaseTestCase):
             ):
                 found = conn.exec_driver_sql(f'PRAGMA {pragma}').scalar()
                 self.assertEqual(expected, found, pragma)
+
+    def test_who_will_write_waits_for_its_turn_before_it_reads(self):
+        first = contextlib.ExitStack()
+        self.addCleanup(first.close)
+        conn = first.enter_context(self.backend.writing())
+        conn.exec_driver_sql('SELECT count(*) FROM tfs_logbooks')
+        told = []
+
+        def second():
+            with self.backend.writing() as mine:
+                mine.exec_driver_sql('SELECT count(*) FROM tfs_logbooks')
+                told.append(list(told))
+                mine.exec_driver_sql("UPDATE tfs_logbooks SET name = 'b'")
+
+        thread = threading.Thread(target=second, daemon=True)
+        thread.start()
+        # Begun as a read it would have read by now, and could never write.
+        thread.join(0.2)
+        conn.exec_driver_sql("UPDATE tfs_logbooks SET name = 'a'")
+        told.append('the first has written')
+        first.close()
+        thread.join(30)
+        self.assertEqual(
+            ['the first has written', ['the first has written']], told
+        )
+
+    def test_a_step_of_a_chain_writes_no_index_of_the_flow(self):
+        a, b, c = (Say(name) for name in 'abc')
+        with databases.statements(self.backend.engine) as seen:
+            engines.load(
+                linear_flow.Flow('f').add(a, b, c), backend=self.backend
+            ).run()
+        moves = [each for each in seen if each.startswith('UPDATE tfs_flow')]
+        indexed = ['SET state' in each or 'state = ' in each for each in moves]
+        # The claim sets the owner; then the begin, two steps and the end.
+        self.assertEqual([False, True, False, False, True], indexed, moves)

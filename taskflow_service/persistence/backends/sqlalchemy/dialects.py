@@ -158,7 +158,11 @@ def create_engine(
     engine.hide_parameters = True
     if dialect == 'sqlite':
         event.listen(engine, 'connect', _sqlite_connected)
-        event.listen(engine, 'begin', _sqlite_begin, insert=True)
+        # In place of oslo.db's, which begins every transaction as a read:
+        # SQLAlchemy 2.1 does not let a listener come before another.
+        for listener in list(engine.dispatch.begin):
+            event.remove(engine, 'begin', listener)
+        event.listen(engine, 'begin', _sqlite_begin)
     elif dialect == 'mysql':
         event.listen(engine, 'connect', _mysql_connected)
     return engine
@@ -172,17 +176,18 @@ def _sqlite_connected(dbapi: typing.Any, record: typing.Any) -> None:
 
 
 def _sqlite_begin(conn: sa.Connection) -> None:
-    options = conn.get_execution_options()
-    if options.get(WRITES) and 'in_transaction' not in conn.info:
-        # A deferred transaction that comes to write fails at once, whatever
-        # the busy timeout, when another has written since it began to read.
-        # oslo.db's own listener, which comes next, looks at this.
-        conn.info['in_transaction'] = True
-        try:
-            conn.exec_driver_sql('BEGIN IMMEDIATE')
-        except BaseException:
-            conn.info.pop('in_transaction', None)
-            raise
+    if 'in_transaction' in conn.info:
+        return
+    # A deferred transaction that comes to write fails at once, whatever the
+    # busy timeout, when another has written since it began to read.
+    writes = conn.get_execution_options().get(WRITES)
+    # oslo.db forgets it at the end of a transaction.
+    conn.info['in_transaction'] = True
+    try:
+        conn.exec_driver_sql('BEGIN IMMEDIATE' if writes else 'BEGIN')
+    except BaseException:
+        conn.info.pop('in_transaction', None)
+        raise
 
 
 def _mysql_connected(dbapi: typing.Any, record: typing.Any) -> None:

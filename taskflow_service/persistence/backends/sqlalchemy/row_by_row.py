@@ -76,6 +76,25 @@ class _RowByRow(statements.Statements):
         now: float,
         driven: Set[str],
     ) -> set[str]:
+        done = self._move(conn, changes, now, driven)
+        if done == len(changes):
+            return {each.flow_uuid for each in changes}
+        # A turn number belongs to one unit: who has ours now got it here.
+        found, _ = statements.landed(conn, changes)
+        return {
+            each.flow_uuid
+            for each in changes
+            if found.get(each.flow_uuid) == (each.epoch, each.new_turn)
+        }
+
+    def _move(
+        self,
+        conn: sa.Connection,
+        changes: statements.Changes,
+        now: float,
+        driven: Set[str],
+    ) -> int:
+        """Write the rows of flows; return how many stood as expected."""
         given = [
             (
                 each.new_turn,
@@ -94,22 +113,12 @@ class _RowByRow(statements.Statements):
             )
             for each in changes
         ]
-        done = self._update(conn, given)
-        if done == len(changes):
-            return {each.flow_uuid for each in changes}
-        # A turn number belongs to one unit: who has ours now got it here.
-        found, _ = statements.landed(conn, changes)
-        return {
-            each.flow_uuid
-            for each in changes
-            if found.get(each.flow_uuid) == (each.epoch, each.new_turn)
-        }
+        return self._update(conn, given)
 
     def _update(
         self, conn: sa.Connection, given: list[tuple[typing.Any, ...]]
     ) -> int:
-        one = given[0] if len(given) == 1 else given
-        return conn.exec_driver_sql(self.fence, one).rowcount
+        return _run(conn, self.fence, given)
 
     def put_atoms(
         self, conn: sa.Connection, atoms: Sequence[unit.AtomRow]
@@ -122,6 +131,13 @@ class _RowByRow(statements.Statements):
     ) -> None:
         for chunk in statements.chunks(tries):
             conn.exec_driver_sql(self.upsert_tries, chunk)
+
+
+def _run(
+    conn: sa.Connection, text: str, given: list[tuple[typing.Any, ...]]
+) -> int:
+    one = given[0] if len(given) == 1 else given
+    return conn.exec_driver_sql(text, one).rowcount
 
 
 def _fence_text(mark: str) -> str:
@@ -144,7 +160,11 @@ def _insert_text(table: str, columns: Sequence[str], mark: str) -> str:
 
 
 class SQLite(_RowByRow):
-    """SQLite: no round trips, so the cheapest way to bind rows wins."""
+    """SQLite: no round trips, so the cheapest way to bind rows wins.
+
+    An UPDATE writes every index of a column that it sets, also to what it
+    was, and each is another page to be on disk. So what stays is not set.
+    """
 
     mark = '?'
     fence = _fence_text('?')
@@ -156,6 +176,41 @@ class SQLite(_RowByRow):
     ) + statements.on_conflict(
         'flow_uuid, atom_uuid, number', statements.TRY_UPDATES
     )
+    steady = (
+        f'UPDATE {statements.FLOWS} SET turn = ?, meta = COALESCE(?, meta),'
+        ' deadline = ?, updated_at = ?'
+        ' WHERE uuid = ? AND epoch = ? AND turn = ?'
+        ' AND (owner IS NULL OR ?)'
+    )
+
+    def _move(
+        self,
+        conn: sa.Connection,
+        changes: statements.Changes,
+        now: float,
+        driven: Set[str],
+    ) -> int:
+        done = 0
+        steady = [
+            (
+                each.new_turn,
+                each.meta,
+                each.deadline,
+                now,
+                each.flow_uuid,
+                each.epoch,
+                each.turn,
+                each.flow_uuid in driven,
+            )
+            for each in changes
+            if each.steady
+        ]
+        if steady:
+            done += _run(conn, self.steady, steady)
+        if len(steady) < len(changes):
+            moved = [each for each in changes if not each.steady]
+            done += super()._move(conn, moved, now, driven)
+        return done
 
 
 def _length(row: tuple[typing.Any, ...]) -> int:
