@@ -27,7 +27,6 @@ import os
 import random
 import signal
 import threading
-import time
 import typing
 
 from tests import instances
@@ -176,7 +175,7 @@ def _kill_first(
 ) -> bool:
     target.signal(signal.SIGKILL)
     target.wait(60)
-    time.sleep(fault.seconds)
+    world_mod.pause(fault.seconds)
     target.start()
     return True
 
@@ -185,7 +184,7 @@ def _kill_all(
     _world: world_mod.World, target: world_mod.Process, fault: Fault
 ) -> bool:
     target.kill()
-    time.sleep(fault.seconds)
+    world_mod.pause(fault.seconds)
     target.start()
     return True
 
@@ -196,11 +195,11 @@ def _end(number: int, times: int = 1) -> Callable[..., bool]:
     ) -> bool:
         for _ in range(times):
             target.signal(number)
-            time.sleep(1)
+            world_mod.pause(1)
         if target.wait(120) is None:
             target.kill()
             raise AssertionError(f'{target.name} did not end')
-        time.sleep(fault.seconds)
+        world_mod.pause(fault.seconds)
         target.start()
         return True
 
@@ -226,7 +225,7 @@ def _pause(role: str) -> Callable[..., bool]:
             return False
         os.kill(pid, signal.SIGSTOP)
         try:
-            time.sleep(fault.seconds)
+            world_mod.pause(fault.seconds)
         finally:
             os.kill(pid, signal.SIGCONT)
         return True
@@ -243,7 +242,7 @@ def _freeze(first: int, seconds: float) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
         if number == signal.SIGSTOP:
-            time.sleep(seconds)
+            world_mod.pause(seconds)
 
 
 def _server(how: str) -> Callable[..., bool]:
@@ -259,7 +258,7 @@ def _server(how: str) -> Callable[..., bool]:
             target.kill()
         else:
             target.stop()
-        time.sleep(fault.seconds)
+        world_mod.pause(fault.seconds)
         world_mod.start_patiently(target)
         return True
 

@@ -143,7 +143,7 @@ def _disturb(
             if now - told > 15 and watch.samples:
                 told = now
                 _say(now - began, hand, watch.samples[-1])
-            time.sleep(min(1.0, due - now))
+            world_mod.pause(min(1.0, due - now))
         if fault is not None:
             hand.do(fault)
 
@@ -168,7 +168,7 @@ def _settle(world: world_mod.World, watch: watch_mod.Watch) -> float | None:
     LOG.info('quiet')
     calm = 0
     while time.monotonic() - began < SETTLE:
-        time.sleep(1)
+        world_mod.pause(1)
         flows = watch.sample().flows
         busy = {
             state: count
@@ -305,7 +305,7 @@ def _queued(last: watch_mod.Sample) -> list[str]:
 
 def _expired(world: world_mod.World) -> list[str]:
     """Say which queues outlive those who made them; waits for a minute."""
-    time.sleep(EXPIRY)
+    world_mod.pause(EXPIRY)
     left = watch_mod.look_at_queues(world.broker) or {}
     return [f'queues: {name} is left' for name in left if 'fanout' in name]
 
