@@ -19,6 +19,7 @@ from __future__ import annotations
 import pathlib
 import re
 import subprocess
+import unittest
 import uuid
 
 import fixtures
@@ -45,8 +46,10 @@ class Authority(fixtures.Fixture):
         self.path = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         # The broker runs as somebody else.
         for folder in (self.path, self.path.parent):
-            # Not less for anybody: the parent may be everybody's.
-            folder.chmod(folder.stat().st_mode | 0o055)
+            mode = folder.stat().st_mode
+            # The parent may be everybody's, and not ours to change.
+            if mode & 0o055 != 0o055:
+                folder.chmod(mode | 0o055)
         self._openssl(
             'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca '
             '-keyout ca.key -out ca.pem'
@@ -81,6 +84,10 @@ class BrokerTest(base.BaseTestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        try:
+            instances.find_binary('openssl')
+        except instances.NotInstalled as missing:
+            raise unittest.SkipTest(str(missing)) from None
         cls.ours = cls._use(Authority()).path
         cls.port = instances.free_port()
         settings = (
