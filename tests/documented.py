@@ -11,16 +11,20 @@
 #    under the License.
 """The commands that the documentation shows, read from its sources.
 
-A command is a line of a literal block of the README's quick start, or a line
-that starts with ``$`` in a ``console`` block.  A backslash at the end of a
-line continues it, ``<<EOF`` takes the lines up to ``EOF``.
+A command is a line that starts with ``$`` in a ``console`` block; a backslash
+at the end of a line continues it. Elsewhere, in a literal block or within a
+sentence, it is told by its first word, the name of a program, and by a second
+one: a name alone is a name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+import os
 import pathlib
 import re
+import shutil
+import sys
 import textwrap
 from typing import NamedTuple
 
@@ -29,7 +33,20 @@ ROOT = pathlib.Path(__file__).parent.parent
 _BLOCK = re.compile(
     r'^( *)\.\. code-block:: (\w+)\n\n((?:\1 +[^\n]*\n|\n)+)', re.MULTILINE
 )
+_LITERAL = re.compile(
+    r'^( *)(?!\.\. code-block)[^\n]*::\n\n((?:\1 +[^\n]*\n|\n)+)', re.MULTILINE
+)
+_INLINE = re.compile(r'(?<!`)``([^`]+)``(?!`)')
 _PROMPT = re.compile(r'^\s*\$ ', re.MULTILINE)
+#: Found also where they are not installed.
+_PROGRAMS = frozenset(
+    'apt-get bash curl docker git image-service journalctl kubectl mariadb '
+    'mariadb-dump mysql mysqldump openssl pg_dump pip psql python python3 '
+    'rabbitmqctl reno sqlite3 sudo systemctl taskflow-manage taskflow-status '
+    'taskflow-worker tox useradd'.split()
+)
+#: What only looks like a command.
+_NAMES = frozenset({'kill -9'})
 
 
 class Command(NamedTuple):
@@ -39,21 +56,56 @@ class Command(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f'{self.path.relative_to(ROOT)}: {self.text}'
+        return f'{os.path.relpath(self.path, ROOT)}: {self.text}'
 
 
 def pages() -> list[pathlib.Path]:
     """Return all pages, those at the root of the repository first."""
-    return [*sorted(ROOT.glob('*.rst')), *sorted(ROOT.glob('doc/**/*.rst'))]
+    folders = ('doc/source', 'etc', 'examples', 'tests')
+    return [
+        *sorted(ROOT.glob('*.rst')),
+        *(
+            p
+            for each in folders
+            for p in sorted(ROOT.glob(f'{each}/**/*.rst'))
+        ),
+    ]
 
 
-def console_commands() -> Iterator[Command]:
-    """Yield the commands of all ``console`` blocks of all pages."""
-    for path in pages():
-        for language, text in blocks(path):
-            if language == 'console':
-                for command in commands(text):
-                    yield Command(path, command)
+def console_commands(path: pathlib.Path) -> Iterator[Command]:
+    """Yield the commands of the ``console`` blocks of a page, in order."""
+    for language, text in blocks(path):
+        if language == 'console':
+            for command in commands(text):
+                yield Command(path, command)
+
+
+def literal_commands(path: pathlib.Path) -> Iterator[Command]:
+    """Yield what looks like a command in literal blocks of a page."""
+    for block in _LITERAL.finditer(path.read_text(encoding='utf-8')):
+        text = textwrap.dedent(block.group(2))
+        if _is_command(text.removeprefix('$ ').splitlines()[0]):
+            yield Command(path, text.strip())
+
+
+def inline_commands(path: pathlib.Path) -> Iterator[Command]:
+    """Yield what looks like a command within the sentences of a page."""
+    for literal in _INLINE.findall(path.read_text(encoding='utf-8')):
+        text = re.sub(r'\n *', ' ', literal)
+        if _is_command(text):
+            yield Command(path, text)
+
+
+def _is_command(text: str) -> bool:
+    program, _, rest = text.partition(' ')
+    # What is aligned to a column is a table or a picture.
+    if not rest or rest.startswith(' ') or text in _NAMES:
+        return False
+    folders = [os.path.dirname(sys.executable), *os.get_exec_path()]
+    return (
+        program.rpartition('/')[2] in _PROGRAMS
+        or shutil.which(program, path=os.pathsep.join(folders)) is not None
+    )
 
 
 def blocks(path: pathlib.Path) -> Iterator[tuple[str, str]]:

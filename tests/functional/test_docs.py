@@ -14,13 +14,15 @@
 The README's first and third block run as they stand, except that the package
 is installed already and that the addresses are those of the test's servers.
 The quick start of the user guide runs from its first line to its last, and
-what it says about a file is done to it. The commands of the other pages run
-one by one; a command that no rule below knows is a failure, so that nobody
-documents what nobody tries.
+what it says about a file is done to it. So does the page of the image service.
+The commands of the other pages run one by one, by a rule for what they begin
+with, and the inventory holds that each command of each page has a runner, so
+that nobody documents what nobody tries.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 import configparser
 import contextlib
@@ -34,19 +36,27 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
+import ddt
 import fixtures
 from oslotest import base
 
+from taskflow_service import identity
+from tests import daemons
 from tests import documented
-from tests import instances
 from tests import servers
+from tests import supervisor
+from tests.functional import test_logbook_backup
 from tools import readme_command
 
 ROOT = documented.ROOT
 BIN = pathlib.Path(sys.executable).parent
 PATIENCE = 120
+README = ROOT / 'README.rst'
 GUIDE = ROOT / 'doc' / 'source' / 'user' / 'quickstart.rst'
+IMAGES = ROOT / 'examples' / 'image_service' / 'README.rst'
+UNIT = ROOT / 'etc/taskflow_service/systemd/taskflow-worker.service'
 
 
 class _Shell(fixtures.Fixture):
@@ -100,9 +110,7 @@ class ReadmeTest(base.BaseTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.shell = self.useFixture(_Shell())
-        self.blocks = readme_command.blocks(
-            (ROOT / 'README.rst').read_text(encoding='utf-8')
-        )
+        self.blocks = readme_command.blocks(README.read_text(encoding='utf-8'))
 
     def _run(self, script: str) -> str:
         done = self.shell.run(script)
@@ -148,13 +156,12 @@ class ReadmeTest(base.BaseTestCase):
         self.assertIn('goodbye world (hi said on', output)
 
 
-class GuideTest(base.BaseTestCase):
-    """The quick start of the user guide, as somebody types it."""
+class _ImageServiceTest(base.BaseTestCase):
+    """A page that begins with the installation of the image service."""
 
     def setUp(self) -> None:
         super().setUp()
         self.shell = self.useFixture(_Shell())
-        self.conf = self.shell.folder / 'image-service.conf'
         # Building leaves something behind beside the sources.
         (self.shell.folder / 'examples').unlink()
         shutil.copytree(
@@ -166,6 +173,27 @@ class GuideTest(base.BaseTestCase):
         self.shell.environment['PATH'] = os.pathsep.join(
             (str(site / 'bin'), self.shell.environment['PATH'])
         )
+
+    def _command(self, text: str) -> str:
+        if text.startswith('pip install '):
+            # Beside the environment that runs this test, which has the rest.
+            site = self.shell.folder / 'site'
+            return f'{text} --quiet --no-deps --target {site}'
+        return text
+
+    def _run(self, commands: Iterable[str], folder: str = '.') -> str:
+        script = '\n'.join(map(self._command, commands))
+        done = self.shell.run(f'set -e\ncd {folder}\n{script}')
+        self.assertEqual(0, done.returncode, done.stdout)
+        return done.stdout
+
+
+class GuideTest(_ImageServiceTest):
+    """The quick start of the user guide, as somebody types it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.conf = self.shell.folder / 'image-service.conf'
         self.addresses = {
             'rabbit://guest:guest@127.0.0.1:5672/': self.useFixture(
                 servers.RabbitMQ()
@@ -185,11 +213,9 @@ class GuideTest(base.BaseTestCase):
             conf.write(file)
 
     def _command(self, text: str) -> str:
-        if text.startswith('pip install '):
-            # Beside the environment that runs this test, which has the rest.
-            text = f'{text} --quiet --no-deps --target site'
         # It is shown for its error.
-        return f'! {text}' if '--checksum 0123' in text else text
+        refused = '! ' if '--checksum 0123' in text else ''
+        return refused + super()._command(text)
 
     def test_from_the_first_line_to_the_last(self) -> None:
         said = ''
@@ -197,12 +223,7 @@ class GuideTest(base.BaseTestCase):
             if language == 'ini':
                 self._change_file(text)
             elif language == 'console':
-                script = '\n'.join(
-                    map(self._command, documented.commands(text))
-                )
-                done = self.shell.run(f'set -e\n{script}')
-                self.assertEqual(0, done.returncode, done.stdout)
-                said += done.stdout
+                said += self._run(documented.commands(text))
         for name in ('cirros', 'parallel', 'on-a-worker'):
             self.assertIn(f'name:     {name}\nstatus:   active\n', said)
         self.assertRegex(said, 'image-service: The SHA-256 .* not 0123abcd')
@@ -210,14 +231,149 @@ class GuideTest(base.BaseTestCase):
         self.assertRegex(said, 'Worker .* serves 8 tasks')
 
 
+class ImageServiceReadmeTest(_ImageServiceTest):
+    """The commands of the example's own page, in its folder."""
+
+    def test_from_the_first_line_to_the_last(self) -> None:
+        shell = self.shell
+        shell.environment['OS_IMAGE_SERVICE__STORE_PATH'] = str(
+            shell.folder / 'images'
+        )
+        (shell.folder / 'disk.raw').write_bytes(b'disk' * 1000)
+        said = self._run(
+            (
+                command.text.replace('FILE', '../../disk.raw').replace(
+                    'NAME', 'cirros'
+                )
+                for command in documented.console_commands(IMAGES)
+            ),
+            'examples/image_service',
+        )
+        self.assertIn('name:     cirros\nstatus:   active\n', said)
+
+
+#: What commands begin with, and which method of PagesTest runs them. The
+#: longest that fits counts.
+RULES = {
+    'eval "$(tools/find-servers)"': '_shell_command',
+    'mariadb-dump ': '_backup',
+    'mysqldump ': '_backup',
+    'openssl rand ': '_key',
+    'pip install .': '_install',
+    'python -m tests.property.': '_replay',
+    'python -m tests.recorded.': '_record',
+    'python -m tests.simulation SEED ': '_replay',
+    'python -m tests.simulation.scale ': '_scale',
+    'python -m tests.soak ': '_soak',
+    'python examples/': '_shell_command',
+    'rabbitmqctl ': '_rabbitmqctl',
+    'reno ': '_tool',
+    'sqlite3 ': '_backup',
+    'systemctl ': '_systemctl',
+    'taskflow-manage ': '_manage',
+    'taskflow-status ': '_manage',
+    'taskflow-worker ': '_worker',
+    'tox ': '_tool',
+}
+
+
+def _rule(command: documented.Command) -> str | None:
+    fitting = [each for each in RULES if command.text.startswith(each)]
+    return max(fitting, key=len, default=None)
+
+
+def _commands(path: pathlib.Path) -> Iterator[documented.Command]:
+    yield from documented.console_commands(path)
+    yield from documented.inline_commands(path)
+    yield from documented.literal_commands(path)
+
+
+def _essence(text: str) -> str:
+    """Return a command without the file that it takes its options from."""
+    return re.sub(r' --config-file \S+', '', text)
+
+
+def _as_they_stand() -> set[documented.Command]:
+    """Return what is run from a page's first line to its last."""
+    pages = {
+        README: documented.literal_commands,
+        GUIDE: documented.console_commands,
+        IMAGES: documented.console_commands,
+    }
+    return {
+        command for path, listed in pages.items() for command in listed(path)
+    }
+
+
+def _without_runner(pages: list[pathlib.Path]) -> list[str]:
+    """List the commands of pages that no test here runs."""
+    run = _as_they_stand()
+    missing = []
+    for path in pages:
+        hidden = {*documented.literal_commands(path)} - run
+        # A sentence may name a command by how it begins.
+        shown = tuple(_essence(each.text) for each in run)
+        missing += [
+            str(command)
+            for command in _commands(path)
+            if command in hidden
+            or (
+                command not in run
+                and _rule(command) is None
+                and not any(each.startswith(command.text) for each in shown)
+            )
+        ]
+    return missing
+
+
+class InventoryTest(base.BaseTestCase):
+    """No page shows a command that no test runs."""
+
+    def test_each_command_of_each_page_has_a_runner(self) -> None:
+        self.assertEqual([], _without_runner(documented.pages()))
+
+    def test_the_readme_has_a_runner_for_each_of_its_blocks(self) -> None:
+        # The first and the third are run here, and CI runs the second.
+        self.assertEqual(3, len(list(documented.literal_commands(README))))
+        ci = (ROOT / '.ci' / 'run').read_text()
+        self.assertIn('tools/readme_command.py README.rst 2', ci)
+
+    def test_a_command_without_a_runner_is_found_wherever_it_stands(
+        self,
+    ) -> None:
+        folder = self.useFixture(fixtures.TempDir()).path
+        page = pathlib.Path(folder, 'page.rst')
+        page.write_text(
+            'Make a user by ``useradd taskflow``, ``flow list`` is a name::\n'
+            '\n'
+            '    systemctl stop taskflow-worker\n'
+            '\n'
+            '.. code-block:: console\n'
+            '\n'
+            '   $ frobnicate\n'
+            '   $ taskflow-manage db sync\n'
+        )
+        found = [each.partition(': ')[2] for each in _without_runner([page])]
+        self.assertEqual(
+            [
+                'frobnicate',
+                'useradd taskflow',
+                # It would be run; but it has to be in a console block.
+                'systemctl stop taskflow-worker',
+            ],
+            found,
+        )
+
+
+@ddt.ddt
 class PagesTest(base.BaseTestCase):
     """The commands of the other pages, by what they start with."""
 
     def setUp(self) -> None:
         super().setUp()
         self.shell = self.useFixture(_Shell())
-        conf = self.shell.folder / 'taskflow_service.conf'
-        conf.write_text(
+        self.conf = self.shell.folder / 'taskflow_service.conf'
+        self.conf.write_text(
             textwrap.dedent(
                 f"""
                 [DEFAULT]
@@ -231,23 +387,95 @@ class PagesTest(base.BaseTestCase):
         self.shell.environment['OS_DATABASE__CONNECTION'] = (
             f'sqlite:///{self.shell.folder}/logbook.sqlite'
         )
-        self.conf = conf
+        self.broker: servers.RabbitMQ | None = None
 
-    def _tox(self, command: str) -> None:
+    @ddt.data(*RULES)
+    def test_commands_that_begin_with(self, start: str) -> None:
+        run = _as_they_stand()
+        texts = dict.fromkeys(
+            command.text
+            for path in documented.pages()
+            for command in _commands(path)
+            if command not in run and _rule(command) == start
+        )
+        self.assertNotEqual({}, texts)
+        for text in texts:
+            with self.subTest(text):
+                getattr(self, RULES[start])(text)
+
+    def _shell_command(self, command: str) -> str:
+        done = self.shell.run(command)
+        self.assertEqual(0, done.returncode, done.stdout)
+        return done.stdout
+
+    def _copy(self) -> pathlib.Path:
+        copy = self.shell.folder / 'tests'
+        if not copy.exists():
+            ignored = shutil.ignore_patterns('__pycache__')
+            shutil.copytree(ROOT / 'tests', copy, ignore=ignored)
+        return copy
+
+    def _in_the_sources(self, command: str) -> str:
+        """Run ``python -m tests...`` on a copy, where it may write."""
+        self._copy()
+        return self._shell_command(command)
+
+    def _tool(self, command: str) -> None:
+        # They are what runs tests and checks, so no test runs them: that tox
+        # knows what it is told, and has reno, is all that is looked at.
         ini = configparser.ConfigParser(interpolation=None)
         ini.read(ROOT / 'tox.ini')
         words = shlex.split(command)
+        if words[0] == 'reno':
+            needed = (ROOT / 'doc' / 'requirements.txt').read_text()
+            self.assertRegex(needed, '(?m)^reno')
+            return
         for name in words[words.index('-e') + 1].split(','):
             self.assertIn(f'testenv:{name}', ini)
 
-    def _shell(self, command: str) -> None:
-        done = self.shell.run(command)
-        self.assertEqual(0, done.returncode, done.stdout)
+    def _install(self, command: str) -> None:
+        # Building leaves something behind beside the sources.
+        self._shell_command(
+            f'git -c safe.directory="*" clone -q {ROOT} clone && cd clone && '
+            f'{command} --quiet --no-deps --target site && '
+            'test -e site/bin/taskflow-worker'
+        )
+
+    def _key(self, command: str) -> None:
+        self.assertRegex(self._shell_command(command), r'\A[0-9a-f]{64}\n\Z')
+
+    def _backup(self, command: str) -> None:
+        # It is run, with the address of a server, and restored.
+        self.assertIn(command, test_logbook_backup.COMMANDS)
+
+    def _replay(self, command: str) -> None:
+        command = command.replace('SEED', '1')
+        self._in_the_sources(command.replace('SCENARIO', 'crowd'))
+
+    def _record(self, command: str) -> None:
+        # What was recorded is never written again: as if it never was.
+        kept = 'schema' if command.endswith('.schema') else 'v*'
+        folder = self._copy() / 'recorded'
+        recorded = sorted(folder.glob(kept))
+        self.assertNotEqual([], recorded)
+        for path in recorded:
+            shutil.rmtree(path)
+        self._in_the_sources(command)
+        self.assertTrue(recorded[-1].is_dir())
+
+    def _scale(self, command: str) -> None:
+        self.assertIn('saturated', self._in_the_sources(command))
+
+    def _soak(self, command: str) -> None:
+        # ``test_soak`` runs it; here the options and the seed are read.
+        self.assertIn('kill', self._in_the_sources(f'{command} --plan'))
 
     def _manage(self, command: str) -> None:
-        self._shell('taskflow-manage db sync')
+        self._shell_command('taskflow-manage db sync')
+        if command == 'taskflow-manage flow show':  # named in a sentence
+            command += ' FLOW_UUID'
         if 'FLOW_UUID' in command:
-            self._shell(
+            self._shell_command(
                 'python examples/hello_remote.py --connection '
                 + shlex.quote(
                     self.shell.environment['OS_DATABASE__CONNECTION']
@@ -261,161 +489,113 @@ class PagesTest(base.BaseTestCase):
                 if key.lower() in ('uuid', 'flow', 'flow uuid')
             )
             command = command.replace('FLOW_UUID', uuid)
-        self._shell(command)
+        self._shell_command(command)
 
     def _worker(self, command: str) -> None:
-        broker = self.useFixture(servers.RabbitMQ()).url
-        self.conf.write_text(self.conf.read_text().replace('fake://', broker))
         words = shlex.split(command)
-        words[words.index('--config-file') + 1] = str(self.conf)
+        file = words.index('--config-file') + 1
         if '--list-tasks' in words:
-            return self._shell(shlex.join(words))
+            words[file] = str(self.conf)
+            self.assertIn('demo.hello', self._shell_command(shlex.join(words)))
+            return
+        daemon, service = self._service()
+        words[file] = str(daemon.file)
         if '--check' in words:
-            # Here is no daemon; with one it is in test_daemon.
-            done = self.shell.run(shlex.join(words))
-            self.assertEqual(3, done.returncode, done.stdout)
-            return None
-        worker = subprocess.Popen(
-            words,
-            cwd=self.shell.folder,
-            env=self.shell.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.addCleanup(worker.stdout.close)
-        try:
-            log = ''
-            for line in worker.stdout:
-                log += line
-                if ' serves ' in line:
-                    worker.send_signal(signal.SIGTERM)
-            worker.wait(PATIENCE)
-        finally:
-            if worker.poll() is None:
-                os.killpg(worker.pid, signal.SIGKILL)
-                worker.wait()
-        self.assertEqual(0, worker.returncode, log)
-        self.assertIn(' serves ', log)
+            service.start()
+            self._await_check(shlex.join(words))
+            service.stop()
+            self.assertEqual(3, self.shell.run(shlex.join(words)).returncode)
+            return
+        # As the unit has it, which is what the service runs.
+        with open(UNIT, encoding='utf-8') as lines:
+            self.assertIn(f'ExecStart=/usr/bin/{command}\n', lines)
+        service.start()
+        service.stop()
+        self.assertIn(' serves ', daemon.read_log())
 
-    def _rabbitmqctl(self, command: str) -> None:
+    def _await_check(self, command: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while (done := self.shell.run(command)).returncode != 0:
+            self.assertEqual(3, done.returncode, done.stdout)
+            self.assertLess(time.monotonic(), deadline, done.stdout)
+        self.assertIn('last heard itself', done.stdout)
+
+    def _service(self) -> tuple[daemons.Daemon, supervisor.Service]:
         broker = self.useFixture(servers.RabbitMQ())
-        words = shlex.split(command)[1:]
-        if isinstance(broker.server, instances.RabbitMQ):
-            broker.server.control(*words)
-        else:
-            instances.rabbitmqctl(*words)
+        daemon = self.useFixture(daemons.Daemon(broker, processes=2))
+        # It would count more than the one in the service's file.
+        self.shell.environment.pop('OS_DEFAULT__STATE_PATH', None)
+        service = supervisor.Service(
+            UNIT,
+            daemon.path,
+            {
+                '/usr/bin/taskflow-worker': str(BIN / 'taskflow-worker'),
+                '/etc/taskflow_service/taskflow_service.conf': str(
+                    daemon.file
+                ),
+            },
+            self.shell.environment,
+        )
+        self.addCleanup(service.remove)
+        return daemon, service
 
     def _systemctl(self, command: str) -> None:
-        # There is no systemd to talk to: the unit has what it would do.
         _systemctl, verb, unit = shlex.split(command)
-        lines = (
-            ROOT / f'etc/taskflow_service/systemd/{unit}.service'
-        ).read_text()
-        wanted = {
-            'restart': 'ExecStart=',
-            'reload': 'ExecReload=',
-            'stop': 'KillMode=mixed',
-        }[verb]
-        self.assertIn(f'\n{wanted}', lines)
-
-    def _example(self, command: str) -> None:
-        if 'rabbit://' in command:
-            # With servers: the README's third block is the same, and runs.
-            return
-        self._shell(command)
-
-    def _soak(self, command: str) -> None:
-        # ``test_soak`` runs it; here the options and the seed are read.
-        words = shlex.split(command)
-        self.assertEqual(['python', '-m', 'tests.soak'], words[:3])
-        done = subprocess.run(
-            [sys.executable, *words[1:], '--plan'],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+        self.assertEqual(UNIT.stem, unit)
+        daemon, service = self._service()
+        service.start()
+        first = service.main
+        daemon.file.write_text(
+            daemon.file.read_text().replace(
+                '[worker]\n', '[worker]\ngraceful_shutdown_timeout = 41\n'
+            )
         )
-        self.assertEqual(0, done.returncode, done.stdout)
-        self.assertIn('kill', done.stdout)
+        service.control(verb)
+        if verb == 'reload':
+            self.assertIs(first, service.main)
+            daemon.await_log(first, 'has read its configuration again', 3)
+            self.assertIn('to [41]', daemon.read_log())
+            service.stop()
+        elif verb == 'restart':
+            self.assertNotEqual(first.pid, service.main.pid)
+            service.stop()
+        self.assertIsNone(service.main)
+        ends = [past.end for past in identity.dead(daemon.conf)]
+        starts = 2 if verb == 'restart' else 1
+        self.assertEqual(['clean'] * 2 * starts, ends)
 
-    def _simulation(self, command: str) -> None:
-        done = subprocess.run(
-            [sys.executable, *shlex.split(command)[1:]],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
-        self.assertEqual(0, done.returncode, done.stderr)
-        self.assertIn('saturated', done.stdout)
+    def _rabbitmqctl(self, command: str) -> None:
+        # As it stands, users and all: on a broker that is nobody else's.
+        if self.broker is None:
+            self.broker = self.useFixture(servers.RabbitMQ(private=True))
+        self.broker.server.control(*shlex.split(command)[1:])
 
-    RULES = (
-        ('tox ', '_tox'),
-        ('taskflow-manage ', '_manage'),
-        ('taskflow-status ', '_manage'),
-        ('taskflow-worker', '_worker'),
-        ('python examples/', '_example'),
-        ('python -m tests.soak', '_soak'),
-        ('python -m tests.simulation', '_simulation'),
-        ('rabbitmqctl ', '_rabbitmqctl'),
-        ('systemctl ', '_systemctl'),
-        ('eval "$(tools/find-servers)"', '_shell'),
-    )
 
-    def _commands(self) -> Iterator[documented.Command]:
-        for command in documented.console_commands():
-            if command.path != GUIDE:
-                yield command
+class UnitTest(base.BaseTestCase):
+    """The unit, as systemd itself reads it."""
 
-    def test_each_command_is_known(self) -> None:
-        unknown = [
-            str(command)
-            for command in self._commands()
-            if not any(command.text.startswith(rule) for rule, _ in self.RULES)
+    def test_systemd_has_nothing_to_say_of_it(self) -> None:
+        analyze = shutil.which('systemd-analyze')
+        if analyze is None:
+            self.skipTest('systemd-analyze is not installed')
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        # A command that is not installed is all that may be missing here.
+        for path, name in (
+            (UNIT.read_text(), UNIT.name),
+            (UNIT.read_text() + '\nWantedBi=nobody\n', 'wrong.service'),
+        ):
+            (folder / name).write_text(
+                path.replace('/usr/bin/taskflow-worker', '/bin/true')
+            )
+        done = [
+            subprocess.run(
+                [analyze, 'verify', '--man=no', str(folder / name)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=PATIENCE,
+            )
+            for name in (UNIT.name, 'wrong.service')
         ]
-        self.assertEqual([], unknown)
-
-    def _run_all(self, start: str) -> None:
-        texts = sorted(
-            {
-                command.text
-                for command in self._commands()
-                if command.text.startswith(start)
-            }
-        )
-        self.assertNotEqual([], texts)
-        method = getattr(self, dict(self.RULES)[start])
-        for text in texts:
-            with self.subTest(text):
-                method(text)
-
-    def test_tox(self) -> None:
-        self._run_all('tox ')
-
-    def test_manage(self) -> None:
-        self._run_all('taskflow-manage ')
-
-    def test_status(self) -> None:
-        self._run_all('taskflow-status ')
-
-    def test_worker(self) -> None:
-        self._run_all('taskflow-worker')
-
-    def test_examples(self) -> None:
-        self._run_all('python examples/')
-
-    def test_soak(self) -> None:
-        self._run_all('python -m tests.soak')
-
-    def test_simulation(self) -> None:
-        self._run_all('python -m tests.simulation')
-
-    def test_rabbitmqctl(self) -> None:
-        self._run_all('rabbitmqctl ')
-
-    def test_systemctl(self) -> None:
-        self._run_all('systemctl ')
-
-    def test_servers_of_the_machine(self) -> None:
-        self._run_all('eval "$(tools/find-servers)"')
+        self.assertEqual((0, ''), (done[0].returncode, done[0].stdout))
+        self.assertIn('WantedBi', done[1].stdout)

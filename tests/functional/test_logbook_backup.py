@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import shlex
 import shutil
-import sqlite3
 import subprocess
 import threading
 import typing
 
+import ddt
 import fixtures
 from oslotest import base
 import sqlalchemy as sa
@@ -31,9 +32,17 @@ from taskflow_service import task
 from taskflow_service.patterns import linear_flow
 from taskflow_service.persistence import backends
 from taskflow_service.persistence import models
+from tests import documented
 from tests import instances
 from tests import servers
 
+LOGBOOK = documented.ROOT / 'doc' / 'source' / 'admin' / 'logbook.rst'
+#: What the page shows; each is run here with the address of a server.
+COMMANDS = {
+    command.text
+    for command in documented.inline_commands(LOGBOOK)
+    if command.text.startswith(('mariadb-dump ', 'mysqldump ', 'sqlite3 '))
+}
 FLOWS = 20
 TASKS = 10
 PATIENCE = 60
@@ -55,6 +64,7 @@ class Step(task.Task):
         return before + 1
 
 
+@ddt.ddt
 class BackupTest(base.BaseTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -149,15 +159,17 @@ class BackupTest(base.BaseTestCase):
         directory = self.useFixture(fixtures.TempDir()).path
         path, copy = f'{directory}/logbook.sqlite', f'{directory}/copy.sqlite'
 
-        def backup() -> None:
-            # What the shell's .backup does.
-            with (
-                contextlib.closing(sqlite3.connect(path)) as one,
-                contextlib.closing(sqlite3.connect(copy)) as two,
-            ):
-                one.backup(two)
-
-        self._copied(f'sqlite:///{path}', f'sqlite:///{copy}', backup)
+        (command,) = (c for c in COMMANDS if c.startswith('sqlite3 '))
+        words = shlex.split(command)
+        if shutil.which(words[0]) is None:
+            self.skipTest(f'{words[0]} is not installed')
+        self._copied(
+            f'sqlite:///{path}',
+            f'sqlite:///{copy}',
+            lambda: subprocess.run(
+                words, cwd=directory, check=True, timeout=PATIENCE
+            ),
+        )
 
     def test_postgresql(self) -> None:
         one = self.useFixture(servers.PostgreSQL()).url
@@ -171,9 +183,12 @@ class BackupTest(base.BaseTestCase):
             ),
         )
 
-    def test_mariadb(self) -> None:
+    @ddt.data(*sorted(c for c in COMMANDS if 'dump ' in c))
+    def test_mariadb(self, command: str) -> None:
         one = self.useFixture(servers.MariaDB()).url
         two = self.useFixture(servers.MariaDB()).url
+
+        dump, *options = shlex.split(command)
 
         def client(program: str, url: str, *options: str) -> list[str]:
             parts = sa.make_url(url)
@@ -190,7 +205,7 @@ class BackupTest(base.BaseTestCase):
             one,
             two,
             lambda: self._pipe(
-                client('mariadb-dump', one, '--single-transaction'),
+                client(dump, one, *options),
                 client('mariadb', two),
             ),
         )

@@ -10,7 +10,7 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""Every piece of Python on a page for developers runs as it stands.
+"""Every piece of Python on a page runs as it stands.
 
 Whole programs and parts of the example service are files that the pages
 include; here is what a page shows by itself, in the order in which it does.
@@ -87,6 +87,9 @@ class SnippetsTest(base.BaseTestCase):
 
     def test_of_the_user_guide(self):
         self._run('user')
+
+    def test_of_the_administration(self):
+        self._run('admin')
 
     def test_of_the_configuration(self):
         self._run('configuration')
