@@ -16,7 +16,7 @@ Whatever has a name in a configuration file, a logbook or a message is found
 here among the entry points of installed distributions, and nowhere else: a
 name that came over the bus never makes anything be imported by its path.
 Each is looked up and imported once per process; what is installed later is
-seen by the next one.
+seen by the next one, or after :func:`forget`.
 """
 
 from __future__ import annotations
@@ -313,6 +313,18 @@ def _point(kind: Kind, name: str, option: str) -> metadata.EntryPoint:
             'uninstall one of them, or rename it there'
         )
     return points[0]
+
+
+def forget() -> None:
+    """Forget what was looked up: the next look-up reads what is there then.
+
+    For a program that puts a distribution on its own path, a test most of
+    all. No engine or worker may run meanwhile.
+    """
+    for found in (_points, _task_names, _import, _origin):
+        found.cache_clear()
+    for kind in Kind:
+        stevedore.ExtensionManager.ENTRY_POINT_CACHE.pop(kind.value, None)
 
 
 @functools.cache

@@ -18,6 +18,7 @@ on disk, as if it were installed.
 
 from __future__ import annotations
 
+import importlib
 import os
 import pathlib
 import select
@@ -25,11 +26,13 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 import fixtures
 from oslo_config import cfg
 
 from taskflow_service import conf as service_conf
+from taskflow_service import registry
 from taskflow_service.messaging import transport
 from tests import servers
 
@@ -102,6 +105,19 @@ class Daemon(fixtures.Fixture):
         )
         for name, text in self._modules.items():
             (self.site / f'{name}.py').write_text(text)
+
+    def import_module(self, name: str) -> types.ModuleType:
+        """Import one of its modules here, as if it were installed here too.
+
+        Its tasks have the names here that they have there, whatever was
+        looked up before. Both are undone with the fixture.
+        """
+        sys.path.insert(0, str(self.site))
+        self.addCleanup(registry.forget)
+        self.addCleanup(sys.modules.pop, name, None)
+        self.addCleanup(sys.path.remove, str(self.site))
+        registry.forget()
+        return importlib.import_module(name)
 
     def start(self) -> subprocess.Popen[str]:
         """Start a daemon; ``await_ready`` says when it serves."""

@@ -20,12 +20,10 @@ leave a line for each start, each undo and each probe, and wait for a file.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import textwrap
 import threading
 import time
@@ -137,10 +135,7 @@ class Case(base.BaseTestCase):
         self.broker = self.useFixture(servers.RabbitMQ(private=self.private))
         self.first = self._daemon('one')
         self.path = self.first.path
-        sys.path.insert(0, str(self.first.site))
-        self.addCleanup(sys.modules.pop, 'tested', None)
-        self.addCleanup(sys.path.remove, str(self.first.site))
-        self.tested = importlib.import_module('tested')
+        self.tested = self.first.import_module('tested')
         self.program = self.first.start()
         self.first.await_ready()
 

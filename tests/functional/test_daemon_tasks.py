@@ -14,11 +14,9 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import pathlib
 import signal
-import sys
 import textwrap
 import threading
 import time
@@ -88,9 +86,7 @@ class DaemonTasksTest(base.BaseTestCase):
         conf = self.daemon.conf
         for room in (identity, transport, hub, embedded):
             self.addCleanup(room.forget, conf)
-        sys.path.insert(0, str(self.daemon.site))
-        self.addCleanup(sys.modules.pop, 'tested', None)
-        self.addCleanup(sys.path.remove, str(self.daemon.site))
+        self.tested = self.daemon.import_module('tested')
         self.starts = self.daemon.path / 'starts'
         os.mkfifo(self.daemon.path / 'word')
         self.program = self.daemon.start()
@@ -98,9 +94,8 @@ class DaemonTasksTest(base.BaseTestCase):
 
     def _run(self, name):
         """Run a flow of one task in a thread."""
-        tested = importlib.import_module('tested')
         engine = engines.load(
-            getattr(tested, name)('waiting'),
+            getattr(self.tested, name)('waiting'),
             conf=self.daemon.conf,
             store={'path': str(self.daemon.path)},
         )
@@ -143,10 +138,9 @@ class DaemonTasksTest(base.BaseTestCase):
         conf.set_override('connection', database, 'database')
         backend = backends.from_conf(conf, upgrade=True)
         self.addCleanup(backend.close)
-        tested = importlib.import_module('tested')
         engine = engines.load(
             linear_flow.Flow('breaks').add(
-                tested.Done('done'), tested.Break('break')
+                self.tested.Done('done'), self.tested.Break('break')
             ),
             conf=conf,
             store={'path': str(self.daemon.path)},

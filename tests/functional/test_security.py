@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import pathlib
 import signal
-import sys
 import threading
 import time
 import uuid
@@ -95,14 +94,6 @@ class _Daemons(base.BaseTestCase):
         self.addCleanup(lambda: identity.of_process(conf).close())
         self.addCleanup(hub.forget, conf)
         return daemon
-
-    def _tasks(self, daemon):
-        sys.path.insert(0, str(daemon.site))
-        self.addCleanup(sys.path.remove, str(daemon.site))
-        self.addCleanup(sys.modules.pop, 'told', None)
-        import told
-
-        return told
 
 
 class _Engine:
@@ -231,7 +222,7 @@ class SigningTest(_Daemons):
         keyed.await_ready()
         stranger = without.start()
         without.await_ready()
-        told = self._tasks(keyed)
+        told = keyed.import_module('told')
         flow = linear_flow.Flow('f')
         for number in range(6):
             flow.add(told.Note(f'n{number}', inject={'line': f'{number}'}))
@@ -295,7 +286,7 @@ class RotationTest(_Daemons):
         log = self.useFixture(fixtures.FakeLogger('taskflow_service'))
         program = daemon.start()
         daemon.await_ready()
-        told = self._tasks(daemon)
+        told = daemon.import_module('told')
         flow = linear_flow.Flow('f')
         flow.add(*(told.Gate(f'g{number}') for number in range(8)))
         engine = engines.load(
@@ -309,10 +300,7 @@ class RotationTest(_Daemons):
         # What runs, and the configuration in use, without its secrets.
         report = self._report(
             program,
-            # Its name, or its path where this process has looked up the
-            # names before the tasks were there.
-            'execute g1 (told',
-            ') attempt 1 of flow',
+            'execute g1 (told.gate) attempt 1 of flow',
             'signing_keys = ***',
         )
         self.assertNotIn(OLD, report)
@@ -352,7 +340,7 @@ class LogTest(_Daemons):
         )
         program = daemon.start()
         daemon.await_ready()
-        told = self._tasks(daemon)
+        told = daemon.import_module('told')
         self.addCleanup(context.set_current, None)
         asked = oslo_context.RequestContext(user_id='u-1', project_id='p-1')
         error = self.assertRaises(

@@ -13,10 +13,7 @@
 
 from __future__ import annotations
 
-import importlib
 import pathlib
-import sys
-import typing
 
 import fixtures
 from oslotest import base
@@ -97,12 +94,6 @@ class _Rollout(base.BaseTestCase):
         self.addCleanup(hub.forget, conf)
         return daemon
 
-    def _import(self, daemon: daemons.Daemon) -> typing.Any:
-        sys.path.insert(0, str(daemon.site))
-        self.addCleanup(sys.path.remove, str(daemon.site))
-        self.addCleanup(sys.modules.pop, 'rolled', None)
-        return importlib.import_module('rolled')
-
 
 class NewEngineTest(_Rollout):
     """The worker with the old code is there all the time."""
@@ -126,7 +117,7 @@ class NewEngineTest(_Rollout):
     def setUp(self) -> None:
         super().setUp()
         self.new = self._conf(self.broker, 'new')
-        self.rolled = self._import(self.new)
+        self.rolled = self.new.import_module('rolled')
         self.assertEqual((2, 0), messages.VERSION)
 
     def test_what_only_new_workers_know_waits_for_one(self) -> None:
@@ -149,11 +140,8 @@ class NewEngineTest(_Rollout):
         error = self.assertRaises(
             exceptions.StartTimeout, engines.run, flow, conf=self.new.conf
         )
-        # Which versions there are it says where it has heard of a worker. By
-        # which of its names depends on what this process has looked up.
-        self.assertRegex(
-            str(error), r'no live worker serves (r\.note|\S+:Note)'
-        )
+        # Which versions there are it says where it has heard of a worker.
+        self.assertIn('no live worker serves r.note', str(error))
 
     def test_old_workers_serve_it(self) -> None:
         # What they know of the task is enough.
@@ -170,7 +158,7 @@ class OldEngineTest(_Rollout):
         new, old = self._conf(broker, 'new'), self._conf(broker, 'old')
         program = new.start()
         new.await_ready()
-        rolled = self._import(old)
+        rolled = old.import_module('rolled')
         self.assertEqual((1, 0), rolled.Note.version)
         self.assertEqual((1, 0), messages.VERSION)
         flow = linear_flow.Flow('f').add(rolled.Note('note'))

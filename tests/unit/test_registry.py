@@ -147,6 +147,30 @@ class InstalledTest(base.BaseTestCase):
             ),
         )
 
+    def test_what_comes_later_is_seen_once_the_rest_is_forgotten(self):
+        self._image_service()
+        before, kept, after, origin = self._run(
+            """
+            import sys
+            site = sys.path.pop(1)
+            before = 'image.stage' in registry.names(K.TASK)
+            sys.path.insert(0, site)
+            import image
+            kept = registry.wire_name(image.Stage)
+            registry.forget()
+            answer = [
+                before,
+                kept,
+                registry.wire_name(image.Stage),
+                registry.origin(K.TASK, 'image.stage'),
+            ]
+            """
+        )
+        self.assertFalse(before)
+        self.assertEqual('image:Stage', kept)
+        self.assertEqual('image.stage', after)
+        self.assertEqual('image-service 1.2', origin)
+
     def test_listing_names_imports_nothing(self):
         self._install(
             'broken', '1', {'tasks': {'broken.task': 'missing:Task'}}
