@@ -43,7 +43,8 @@ MAX_LOSSES = 3
 class Losses:
     """Carries out, for one flow, what follows the loss of a worker.
 
-    :ivar probing: atoms whose next request asks whether their work was done
+    :ivar probing: atoms whose next request asks whether their work was done,
+        and the request that was lost, None if that was before a resumption
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Losses:
         self._record = record
         self._run = run
         self._stage = stage
-        self.probing: frozenset[int] = frozenset()
+        self.probing: dict[int, Request | None] = {}
         #: Requests whose places others are to take, by atom.
         self.former: dict[int, Request] = {}
 
@@ -89,34 +90,30 @@ class Losses:
             return
         if following is Next.RETRY:
             self._record.count_attempt(node)
-            self.probing -= {node}
+            self.probing.pop(node, None)
         elif following is Next.PROBE:
-            self.probing |= {node}
+            self.probing.setdefault(node, request)
         self._again(request)
 
     def probed(self, request: Request, end: End, value: typing.Any) -> None:
         """Do what a probe's answer says."""
         node = request.node
+        if end not in (End.OK, End.FAILED, End.CANCELLED):
+            self.ended(request, end, value)
+            return
+        lost = self.probing.pop(node, None)
         if end is End.OK and isinstance(value, task_mod.Done):
-            self.probing -= {node}
             self._stage.succeeded(node, value.result)
         elif end is End.OK and value is task_mod.NOT_DONE:
-            self.probing -= {node}
             self._record.count_attempt(node)
             self._again(request)
-        elif end in (End.OK, End.FAILED, End.CANCELLED):
-            self.probing -= {node}
-            why = (
-                value
-                if isinstance(value, ft.Failure)
-                else (
-                    f'its probe answered {value!r}, which is neither Done nor '
-                    f'NOT_DONE'
-                )
-            )
-            self._stage.failed(node, self._lost(request, End.LOST, why))
+        elif isinstance(value, ft.Failure) and value.check(
+            exceptions.StorageFailure
+        ):
+            # It was answered, with what cannot be kept.
+            self._stage.failed(node, value)
         else:
-            self.ended(request, end, value)
+            self._stage.failed(node, _unknown(request, lost, value))
 
     def replace(self, request: Request) -> None:
         """Have the atom's next request know the one it replaces."""
@@ -133,13 +130,14 @@ class Losses:
             self._run.offer_execute(request.node)
 
     def _fail(self, request: Request, failure: ft.Failure) -> None:
-        self.probing -= {request.node}
+        self.probing.pop(request.node, None)
         if request.action is Action.REVERT:
             self._stage.revert_failed(request.node, failure)
         else:
             self._stage.failed(request.node, failure)
 
-    def _lost(self, request: Request, end: End, reason: object) -> ft.Failure:
+    @staticmethod
+    def _lost(request: Request, end: End, reason: object) -> ft.Failure:
         return ft.Failure.from_exception(
             exceptions.WorkerLost(
                 f'Worker {request.worker} ({request.incarnation}) was lost '
@@ -150,3 +148,27 @@ class Losses:
                 incarnation=request.incarnation,
             )
         )
+
+
+def _unknown(
+    probe: Request, lost: Request | None, answer: object
+) -> ft.Failure:
+    """Say that a task may have been done, as its probe cannot tell."""
+    worker = lost.worker if lost else None
+    incarnation = lost.incarnation if lost else None
+    what = f'Worker {worker} ({incarnation})' if lost else 'The worker'
+    why = (
+        f'failed: {answer}'
+        if isinstance(answer, ft.Failure)
+        else f'answered {answer!r}, which is neither Done nor NOT_DONE'
+    )
+    return ft.Failure.from_exception(
+        exceptions.WorkerLost(
+            f'{what} was lost while it ran execute of task '
+            f'{probe.task.name!r} of flow {probe.run.flow_uuid}, and whether '
+            f'that was done is not known: its probe, on worker '
+            f'{probe.worker} ({probe.incarnation}), {why}',
+            worker=worker,
+            incarnation=incarnation,
+        )
+    )

@@ -228,7 +228,7 @@ class Drive:
         request.request_uuid = request_uuid
         request.worker, request.incarnation = worker, incarnation
         if request.action is Action.PROBE:
-            self.losses.probing |= {node}
+            self.losses.probing[node] = None
         return request
 
     # Taking outcomes

@@ -81,6 +81,10 @@ TASKS = textwrap.dedent("""
             note(path, 'probe')
             return task.Done('done before')
 
+    class WaitUnsure(Wait):
+        def probe(self, path):
+            raise RuntimeError('nobody knows')
+
     class WaitNotDone(Wait):
         def probe(self, path):
             note(path, 'probe')
@@ -115,6 +119,7 @@ NAMES = (
     'Wait',
     'WaitAgain',
     'WaitDone',
+    'WaitUnsure',
     'WaitNotDone',
     'Polite',
     'Burn',

@@ -15,9 +15,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -100,6 +102,42 @@ class LostTest(lost.Case):
         self._await_end()
         self.assertIsNone(self.error)
         self.assertEqual(1, len(self._notes('probe')))
+
+    def test_a_probe_that_cannot_tell_is_named_beside_who_was_lost(
+        self,
+    ) -> None:
+        self._run(self.tested.WaitUnsure('waiting'))
+        self._pid()
+        self._second()
+        self._vanish()
+        self._await_end()
+        self.assertIsInstance(self.error, exceptions.WorkerLost)
+        self.assertEqual('one.1', self.error.worker)
+        self.assertRegex(
+            str(self.error),
+            r'one\.1 .* was lost while it ran execute .* is not known: its '
+            r'probe, on worker two\.1 .* failed: .*nobody knows',
+        )
+        self.assertEqual(1, len(self._notes('start')))
+
+    def test_an_answer_of_a_probe_that_cannot_be_kept_is_no_loss(
+        self,
+    ) -> None:
+        logbook = self._keep_logbook()
+        with contextlib.closing(sqlite3.connect(logbook)) as connection:
+            connection.execute(
+                'CREATE TRIGGER refuse BEFORE UPDATE ON tfs_atom_details '
+                "WHEN new.results LIKE '%done before%' "
+                "BEGIN SELECT RAISE(ABORT, 'not that'); END"
+            )
+        self._run(self.tested.WaitDone('waiting'))
+        self._pid()
+        self._second()
+        self._vanish()
+        self._await_end()
+        self.assertIsInstance(self.error, exceptions.ValueNotStorable)
+        self.assertIn("Of task 'waiting', result", str(self.error))
+        self.assertEqual(states.REVERTED, self.engine.storage.get_flow_state())
 
     def test_a_late_outcome_of_a_paused_worker_is_refused_and_kept(
         self,
