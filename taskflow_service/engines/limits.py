@@ -71,9 +71,11 @@ class Limits:
 
     def __init__(self, drive: Driven) -> None:
         self.drive = drive
-        #: Atoms that go on by themselves after a delay, if still wanted.
-        self._waiting: frozenset[int] = frozenset()
-        self._tries: dict[int, tuple[int, Monotonic]] = {}
+        #: When atoms go on by themselves, after a delay, if still wanted.
+        self._waiting: dict[int, Monotonic] = {}
+        #: Of reverts: how many have failed, the last attempt of those, and
+        #: when the first one did.
+        self._tries: dict[int, tuple[int, int, Monotonic]] = {}
         self._heard: dict[int, float] = {}
 
     @property
@@ -102,11 +104,13 @@ class Limits:
     def wait(
         self, node: int, due: Monotonic, call: Callable[[], object]
     ) -> None:
-        """Let an atom go on at a time."""
-        self._waiting |= {node}
+        """Let an atom go on at a time, and not at one that was said before."""
+        self._waiting[node] = due
 
         def go_on() -> None:
-            self._waiting -= {node}
+            if self._waiting.get(node) != due:
+                return
+            del self._waiting[node]
             if self.drive.run.goes_on_later(node):
                 call()
 
@@ -220,9 +224,12 @@ class Limits:
         backoff = getattr(task, 'revert_backoff', None)
         if backoff is None:
             return False
-        tries, began = self._tries.get(node, (0, self._now))
-        tries += 1
-        self._tries[node] = tries, began
+        attempt = self.drive.record.attempts[node]
+        tries, counted, began = self._tries.get(node, (0, 0, self._now))
+        if attempt != counted:
+            # Else its failure is taken once more, after a way back.
+            tries += 1
+        self._tries[node] = tries, attempt, began
         delay = backoff.delay_for(tries, self.drive.controllers.rng)
         if not backoff.allows(self._now - began, delay):
             return False

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 import typing
 
 import fixtures
@@ -43,6 +44,8 @@ from tests.unit.engines import hands
 
 PATIENCE = 60
 FLOWS = 30
+#: Seconds until a revert is tried again.
+LATER = 0.5
 POISON = 'arsenic'
 #: A task's name: the failure that replaces its value has it as well.
 STRONG = f'vial-of-{POISON}'
@@ -92,6 +95,30 @@ class Poisoned(retry.Times):
 
     def execute(self, history: typing.Any, **kwargs: typing.Any) -> typing.Any:
         return POISON
+
+
+class Hurried(retry.Backoff):
+    """Waits longer when it is asked again; takes note of what it is asked."""
+
+    asked: typing.ClassVar[list[int]] = []
+
+    def delay_for(self, try_number: int, rng: typing.Any) -> float:
+        self.asked.append(try_number)
+        return 0.05 if len(self.asked) == 1 else LATER
+
+
+class Undone(Say):
+    """Cannot be undone at first, for a reason that is refused."""
+
+    def __init__(self, *args: typing.Any, **kwargs: typing.Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.at: list[float] = []
+
+    def revert(self, **kwargs: typing.Any) -> typing.Any:
+        self.at.append(time.monotonic())
+        if len(self.at) == 1:
+            raise ValueError(POISON)
+        return super().revert()
 
 
 class PoisonSuite:
@@ -175,6 +202,23 @@ class PoisonSuite:
                 for state in ('SUCCESS', 'REVERTED')
             },
         )
+
+    def test_a_revert_that_failed_counts_once(self) -> None:
+        Hurried.asked.clear()
+        undone = Undone('undone', self.done)
+        undone.revert_backoff = Hurried(delay=1)
+        engine = self._engine(
+            linear_flow.Flow('f').add(
+                undone, Say('fails', self.done, ValueError('broke'))
+            )
+        )
+        future = self.loop.submit(engine)
+        self.assertRaises(ValueError, future.result, PATIENCE)
+        self.assertEqual('REVERTED', self._stored(engine)[0])
+        # Its failure was taken twice: as it was, and as what replaced it.
+        self.assertEqual([1, 1], Hurried.asked)
+        first, second = undone.at
+        self.assertLessEqual(LATER, second - first)
 
     def test_what_runs_beside_it_goes_on(self) -> None:
         waits = Waits('waits', self.done)
