@@ -79,11 +79,12 @@ class Hub(control.Control):
         #: Held around every use of the machine.
         self.lock = threading.RLock()
         self._unserved: dict[str, float] = {}
-        #: Those that have work here, and since when nothing can be sent.
+        #: Those that have work here.
         self.clients: weakref.WeakSet[Client] = weakref.WeakSet()
-        #: Those whose logbook is away.
-        self._waiting: weakref.WeakSet[Client] = weakref.WeakSet()
+        #: Those of them whose logbook is away.
+        self._without_logbook: weakref.WeakSet[Client] = weakref.WeakSet()
         self._leaving = False
+        #: Since when nothing can be sent.
         self._cut_off: clock_mod.Boottime | None = None
         self.evidence = evidence_mod.Evidence(self.recorded, self._fetch)
         self.machine = machine.Engine(
@@ -147,10 +148,10 @@ class Hub(control.Control):
         """Take note that a client's logbook is away, or back."""
         with self.lock:
             if away:
-                self._waiting.add(client)
+                self._without_logbook.add(client)
             else:
-                self._waiting.discard(client)
-            self.machine.outage = bool(self._waiting)
+                self._without_logbook.discard(client)
+            self.machine.outage = bool(self._without_logbook)
 
     def hush(self, client: Client, run: typing.Any) -> None:
         """Let go of all of a flow at once, before its loop does.

@@ -279,7 +279,7 @@ class _Slot:
             self._owner.end(request, end, value)
         if self._pipe is not None:
             self.say(child.STOP)
-            self._gone()
+            self._part()
 
     def _run(self, request: base.Request) -> tuple[base.End, typing.Any]:
         job: _Job = request.private
@@ -295,7 +295,7 @@ class _Slot:
                 elif word == child.ENDED:
                     return typing.cast(tuple[base.End, typing.Any], rest)
         except (EOFError, OSError):
-            exit_code = self._gone()
+            exit_code = self._part()
         if job.reason is not None:
             return base.End.CANCELLED, _stopped(request, job)
         return base.End.FAILED, _killed(request, exit_code)
@@ -303,10 +303,11 @@ class _Slot:
     def _living(self) -> connection.Connection | None:
         # One that was killed while it had nothing to do took no task along.
         if self._pipe is not None and not self._process.is_alive():
+            exit_code = self._part()
             LOG.warning(
                 'An idle task process has died (exit code %s); another one '
                 'is started',
-                self._gone(),
+                exit_code,
             )
         return self._pipe
 
@@ -322,7 +323,8 @@ class _Slot:
         self._process, self._pipe = process, mine
         return typing.cast(connection.Connection, mine)
 
-    def _gone(self) -> int | None:
+    def _part(self) -> int | None:
+        """Let go of the process and its pipe; return its exit code."""
         pipe, self._pipe = self._pipe, None
         if pipe is not None:
             # Only now: closed before, the process would take it for the end
