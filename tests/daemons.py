@@ -32,8 +32,12 @@ import fixtures
 from oslo_config import cfg
 
 from taskflow_service import conf as service_conf
+from taskflow_service import identity
 from taskflow_service import registry
+from taskflow_service.engines import embedded
+from taskflow_service.executors import hub
 from taskflow_service.messaging import transport
+from taskflow_service.notifications import publisher
 from tests import servers
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -45,7 +49,8 @@ class Daemon(fixtures.Fixture):
 
     ``conf`` is the same configuration for engines in the test, ``text`` more
     groups for its file. Each
-    ``start()`` gives a process; what is still there is killed at the end.
+    ``start()`` gives a process; what is still there is killed at the end, and
+    what the test's engines made for ``conf`` is closed.
     """
 
     def __init__(
@@ -91,6 +96,9 @@ class Daemon(fixtures.Fixture):
         service_conf.register_opts(self.conf)
         transport.register_opts(self.conf)
         self.conf(['--config-file', str(self.file)], default_config_dirs=[])
+        # What engines of the test have made for it, the last made first.
+        for room in (identity, transport, hub, embedded, publisher):
+            self.addCleanup(room.forget, self.conf)
 
     def _install(self) -> None:
         self.site = self.path / 'site'

@@ -33,10 +33,6 @@ import typing
 from oslotest import base
 
 from taskflow_service import engines
-from taskflow_service import identity
-from taskflow_service.engines import embedded
-from taskflow_service.executors import hub
-from taskflow_service.messaging import transport
 from taskflow_service.persistence import backends
 from tests import daemons
 from tests import servers
@@ -163,8 +159,6 @@ class Case(base.BaseTestCase):
         made.file.write_text(made.file.read_text() + limits)
         made.conf.set_override('lease', float(LEASE), 'remote')
         made.conf.set_override('lost_after', self.lost_after, 'remote')
-        for room in (identity, transport, hub, embedded):
-            self.addCleanup(room.forget, made.conf)
         return made
 
     def _run(self, flow: typing.Any, **store: typing.Any) -> None:

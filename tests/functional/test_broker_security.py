@@ -28,10 +28,6 @@ from oslotest import base
 
 from taskflow_service import demo
 from taskflow_service import engines
-from taskflow_service import identity
-from taskflow_service.executors import hub
-from taskflow_service.messaging import transport
-from taskflow_service.notifications import publisher
 from tests import daemons
 from tests import documented
 from tests import instances
@@ -118,15 +114,9 @@ class BrokerTest(base.BaseTestCase):
         self.broker.namespace = f'tfs_{uuid.uuid4().hex}'
 
     def _daemon(self, text='', **worker):
-        daemon = self.useFixture(
+        return self.useFixture(
             daemons.Daemon(self.broker, text=text, **worker)
         )
-        conf = daemon.conf
-        self.addCleanup(transport.forget, conf)
-        self.addCleanup(lambda: identity.of_process(conf).close())
-        self.addCleanup(hub.forget, conf)
-        self.addCleanup(publisher.forget, conf)
-        return daemon
 
     def _run_a_flow(self, daemon):
         program = daemon.start()

@@ -26,10 +26,6 @@ from oslotest import base
 
 from taskflow_service import engines
 from taskflow_service import exceptions
-from taskflow_service import identity
-from taskflow_service.engines import embedded
-from taskflow_service.executors import hub
-from taskflow_service.messaging import transport
 from taskflow_service.patterns import linear_flow
 from taskflow_service.persistence import backends
 from tests import daemons
@@ -83,9 +79,6 @@ class DaemonTasksTest(base.BaseTestCase):
                 },
             )
         )
-        conf = self.daemon.conf
-        for room in (identity, transport, hub, embedded):
-            self.addCleanup(room.forget, conf)
         self.tested = self.daemon.import_module('tested')
         self.starts = self.daemon.path / 'starts'
         os.mkfifo(self.daemon.path / 'word')

@@ -33,8 +33,6 @@ from taskflow_service import conf as service_conf
 from taskflow_service import context
 from taskflow_service import demo
 from taskflow_service import engines
-from taskflow_service import identity
-from taskflow_service.executors import hub
 from taskflow_service.notifications import events
 from taskflow_service.notifications import publisher
 from taskflow_service.patterns import linear_flow
@@ -145,10 +143,6 @@ class NotificationsTest(base.BaseTestCase):
         )
         self.listener = self.useFixture(Listener(broker.url))
         self.told = self.daemon.import_module('told')
-        conf = self.daemon.conf
-        self.addCleanup(lambda: identity.of_process(conf).close())
-        self.addCleanup(hub.forget, conf)
-        self.addCleanup(publisher.forget, conf)
 
     def _check(self, heard):
         """Every payload is what its published schema says, and no more."""

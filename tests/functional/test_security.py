@@ -26,8 +26,6 @@ from oslotest import base
 
 from taskflow_service import context
 from taskflow_service import engines
-from taskflow_service import identity
-from taskflow_service.executors import hub
 from taskflow_service.messaging import codec
 from taskflow_service.messaging import endpoint
 from taskflow_service.messaging import signing
@@ -80,7 +78,7 @@ class _Daemons(base.BaseTestCase):
         self.ledger.touch()
 
     def _daemon(self, text='', **worker):
-        daemon = self.useFixture(
+        return self.useFixture(
             daemons.Daemon(
                 self.broker,
                 modules={'told': TASKS},
@@ -89,11 +87,6 @@ class _Daemons(base.BaseTestCase):
                 **worker,
             )
         )
-        conf = daemon.conf
-        self.addCleanup(transport.forget, conf)
-        self.addCleanup(lambda: identity.of_process(conf).close())
-        self.addCleanup(hub.forget, conf)
-        return daemon
 
 
 class _Engine:

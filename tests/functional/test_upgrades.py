@@ -20,9 +20,6 @@ from oslotest import base
 
 from taskflow_service import engines
 from taskflow_service import exceptions
-from taskflow_service import identity
-from taskflow_service.executors import hub
-from taskflow_service.messaging import transport
 from taskflow_service.patterns import linear_flow
 from taskflow_service.protocol import messages
 from tests import daemons
@@ -79,7 +76,7 @@ class _Rollout(base.BaseTestCase):
         )
 
     def _conf(self, broker: servers.RabbitMQ, name: str) -> daemons.Daemon:
-        daemon = self.useFixture(
+        return self.useFixture(
             daemons.Daemon(
                 broker,
                 modules={'rolled': OLD if name == 'old' else NEW},
@@ -88,11 +85,6 @@ class _Rollout(base.BaseTestCase):
                 name=name,
             )
         )
-        conf = daemon.conf
-        self.addCleanup(transport.forget, conf)
-        self.addCleanup(lambda: identity.of_process(conf).close())
-        self.addCleanup(hub.forget, conf)
-        return daemon
 
 
 class NewEngineTest(_Rollout):

@@ -228,6 +228,7 @@ class Harness:
     errors = (Boom, exceptions.WrappedFailure)
 
     def __init__(self, seed, size=16):
+        self.seed = seed
         self.rng = rng = random.Random(seed)
         settings = random_flows.Settings(
             retry_raises=rng.choice((0, 0, 0.1)),
@@ -294,7 +295,17 @@ class Harness:
     # The run
 
     def run(self):
-        """Run the flow, over interruptions, to its end."""
+        """Run the flow, over interruptions, to its end.
+
+        An error names the seed.
+        """
+        try:
+            self._run()
+        except Exception as error:
+            error.add_note(f'seed {self.seed}')
+            raise
+
+    def _run(self):
         self.illegal = None
         for _ in range(100):
             try:

@@ -53,11 +53,7 @@ class _Slice(base.BaseTestCase):
 
     def agree(self, seed):
         harness = lockstep.Harness(seed)
-        try:
-            harness.run()
-        except Exception as error:
-            error.add_note(f'seed {seed}')
-            raise
+        harness.run()
         return harness
 
     def check_share(self):

@@ -153,21 +153,33 @@ class Hand:
             thread.join(180)
 
 
-def _pick(pids: list[int], which: float) -> int | None:
-    return pids[int(which * len(pids))] if pids else None
+def _to_one(
+    role: str, harm: Callable[[int, Fault], None]
+) -> Callable[..., bool]:
+    """Do something to one of a target's processes of a role."""
 
-
-def _kill_one(role: str) -> Callable[..., bool]:
     def act(
         _world: world_mod.World, target: world_mod.Process, fault: Fault
     ) -> bool:
-        pid = _pick(target.pids(role), fault.which)
-        if pid is None:
+        pids = target.pids(role)
+        if not pids:
             return False
-        os.kill(pid, signal.SIGKILL)
+        harm(pids[int(fault.which * len(pids))], fault)
         return True
 
     return act
+
+
+def _kill(pid: int, _fault: Fault) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def _pause(pid: int, fault: Fault) -> None:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        world_mod.pause(fault.seconds)
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def _kill_first(
@@ -216,23 +228,6 @@ def _reload(
     return True
 
 
-def _pause(role: str) -> Callable[..., bool]:
-    def act(
-        _world: world_mod.World, target: world_mod.Process, fault: Fault
-    ) -> bool:
-        pid = _pick(target.pids(role), fault.which)
-        if pid is None:
-            return False
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            world_mod.pause(fault.seconds)
-        finally:
-            os.kill(pid, signal.SIGCONT)
-        return True
-
-    return act
-
-
 def _freeze(first: int, seconds: float) -> None:
     """Pause a server with all of its processes."""
     # Those of PostgreSQL are in sessions of their own.
@@ -266,19 +261,19 @@ def _server(how: str) -> Callable[..., bool]:
 
 
 _ACTS: dict[str, Callable[..., bool]] = {
-    'kill worker process': _kill_one('worker'),
-    'kill task process': _kill_one('task'),
+    'kill worker process': _to_one('worker', _kill),
+    'kill task process': _to_one('task', _kill),
     'kill first process': _kill_first,
     'kill worker, all of it': _kill_all,
     'drain worker': _end(signal.SIGTERM),
     'interrupt worker twice': _end(signal.SIGINT, 2),
     'reload worker': _reload,
-    'pause worker process': _pause('worker'),
-    'pause worker for long': _pause('worker'),
+    'pause worker process': _to_one('worker', _pause),
+    'pause worker for long': _to_one('worker', _pause),
     'kill engine': _kill_all,
     'restart engine': _end(signal.SIGTERM),
-    'pause engine': _pause('first'),
-    'pause spared engine': _pause('first'),
+    'pause engine': _to_one('first', _pause),
+    'pause spared engine': _to_one('first', _pause),
     'restart broker': _server('stop'),
     'kill broker': _server('kill'),
     'wipe broker': _server('wipe'),
