@@ -16,7 +16,7 @@
 oslo.messaging acknowledges a message before it dispatches it and starts its
 listener with a call that blocks for as long as the broker is away. So the
 listener starts in a thread of its own, and what arrives is handed over at
-once, in order, by the server's only dispatching thread.
+once, in order, by the thread that reads.
 """
 
 from __future__ import annotations

@@ -29,11 +29,15 @@ import time
 import typing
 
 from oslo_config import cfg
+from oslo_log import log as logging
 import oslo_messaging
 from oslo_messaging._metrics import client as metrics_client
 from oslo_messaging._tracing import client as tracing_client
+from oslo_messaging.rpc import server as rpc_server
 
 from taskflow_service import exceptions
+
+LOG = logging.getLogger(__name__)
 
 EXCHANGE = 'taskflow_service'
 METHOD = 'deliver'
@@ -98,6 +102,7 @@ class Transport:
             self._target(role, name, False),
             [_Endpoint(receive)],
             access_policy=oslo_messaging.ExplicitRPCAccessPolicy,
+            server_cls=_Server,
         )
 
     def finish(self, call: typing.Callable[[], None]) -> None:
@@ -126,6 +131,32 @@ class Transport:
             server=name,
             fanout=fanout or None,
         )
+
+
+class _Server(rpc_server.RPCServer):
+    """Hands over in the thread that reads.
+
+    oslo.messaging would have another thread dispatch what was read, and make
+    a third one, unused, for each message. What is not as this module sends
+    it, or is to be traced, takes that way.
+    """
+
+    def _on_incoming(self, incoming: list[typing.Any]) -> None:
+        for each in incoming:
+            arguments = each.message.get('args')
+            if (
+                each.message.get('method') != METHOD
+                or not isinstance(arguments, dict)
+                or arguments.keys() != {'message'}
+                or self.conf.oslo_messaging_tracing.tracing_enabled
+            ):
+                super()._on_incoming([each])
+                continue
+            each.acknowledge()
+            try:
+                self.dispatcher.endpoints[0].deliver(each.ctxt, **arguments)
+            except Exception:
+                LOG.exception('A message could not be handed over')
 
 
 class _Endpoint:

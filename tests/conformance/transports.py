@@ -131,6 +131,27 @@ class TransportSuite:
         test.assertEqual('secret', foreign.get(timeout=LONG))
         test.assertRaises(queue.Empty, texts.get, timeout=SHORT)
 
+    def test_what_is_no_text_of_ours_does_no_harm(self) -> None:
+        worker, texts = self._endpoint(transport.Role.WORKER, 'b.1')
+        client = worker.transport.client(worker.address, 1)
+        client.cast({}, 'another', message='x')
+        client.cast({}, transport.METHOD, text='x')
+        client.cast({}, transport.METHOD, message='x', more='x')
+        client.cast({}, transport.METHOD, message=7)
+        client.cast({}, transport.METHOD, message='after it')
+        test = typing.cast(typing.Any, self)
+        test.assertEqual('after it', texts.get(timeout=LONG))
+        test.assertEqual({'refused: no text': 1}, dict(worker.refusals))
+
+    def test_a_text_arrives_where_messages_are_traced(self) -> None:
+        self.conf.set_override(
+            'tracing_enabled', True, 'oslo_messaging_tracing'
+        )
+        engine, texts = self._endpoint(transport.Role.ENGINE, 'a.1')
+        engine.send(engine.address, lambda: 'traced')
+        test = typing.cast(typing.Any, self)
+        test.assertEqual('traced', texts.get(timeout=LONG))
+
     def test_the_sender_is_told_when_the_bus_has_it(self) -> None:
         engine, _ = self._endpoint(transport.Role.ENGINE, 'a.1')
         told: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
