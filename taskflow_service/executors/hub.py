@@ -13,10 +13,10 @@
 
 """The engine's place on the bus: one per process and transport.
 
-All loops and flows of a process share it. Its control thread drives the
-engine's half of the protocol; the loops reach that half directly, under a
-lock, because where a task goes is decided before it is committed and nobody
-should wait for another thread to decide it.
+All loops and flows of a process share it. Its turns drive the engine's half
+of the protocol; the loops reach that half directly, under a lock, because
+where a task goes is decided before it is committed and nobody should wait for
+another thread to decide it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Client(typing.Protocol):
         """Take note, under the lock, that waiting work has a place."""
 
     def happened(self, event: records.Event) -> None:
-        """Take an event of one's own work; from the control thread."""
+        """Take an event of one's own work; in a turn of the hub."""
 
     def cut_off(self, seconds: float) -> None:
         """Take note for how long nothing could be sent; likewise."""
@@ -188,7 +188,7 @@ class Hub(control.Control):
 
     def poke(self) -> None:
         """Have a turn taken soon."""
-        self.post(_nothing)
+        self.post(control.nothing)
 
     # From the bus
 
@@ -312,10 +312,6 @@ class Hub(control.Control):
 
 def _new_id() -> str:
     return os.urandom(16).hex()
-
-
-def _nothing() -> None:
-    pass
 
 
 _lock = threading.Lock()

@@ -231,7 +231,7 @@ class RemoteExecutor(base.Executor):
         self._found_place(work, request)
 
     def happened(self, event: records.Event) -> None:
-        """Take what became of a request; in the hub's control thread."""
+        """Take what became of a request; in a turn of the hub."""
         if isinstance(event, records.Ended):
             self._ended(event)
         elif isinstance(event, records.Progressed):

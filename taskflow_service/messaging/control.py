@@ -11,13 +11,20 @@
 #    under the License.
 
 
-"""The control thread: the only one that drives a half of the protocol.
+"""The control: one thread at a time drives a half of the protocol.
 
 Whatever happens elsewhere (a message, the end of a task, a wish of the
-loop) is posted to it as a call. After each batch of calls it takes a turn:
-asks its core what to do and hands over what there is to send. A peer whose
-last message is still on its way gets the next one when that has gone, built
-then: so what comes up meanwhile travels together.
+loop) is a call to it. After each batch of calls comes a turn: the core is
+asked what to do, and what there is to send is handed over. A peer whose last
+message is still on its way gets the next one when that has gone, built then:
+so what comes up meanwhile travels together.
+
+To wake a thread costs more than most turns. So the thread that brings a
+call takes the turn itself where it finds nobody at it, and leaves its call to
+who is at it otherwise. A thread of the control's own takes the turns for
+which nothing but time is the reason, and those of threads that have better
+things to do. No turn waits for the bus: what there is to send, a sender
+sends.
 """
 
 from __future__ import annotations
@@ -25,6 +32,8 @@ from __future__ import annotations
 import abc
 import collections
 from collections.abc import Callable
+import contextlib
+import itertools
 import queue
 import threading
 import time
@@ -45,6 +54,8 @@ LOG = logging.getLogger(__name__)
 TICK = 0.5
 #: Calls after which a turn is due, however many more wait.
 _BATCH = 1000
+#: Turns that another thread than the control's own takes, one after another.
+_FAVOURS = 3
 #: Seconds between two log lines about messages that are not taken.
 _REPEAT = 60.0
 _SELF = 'self'
@@ -57,6 +68,10 @@ _USUAL = frozenset(
 _Call = tuple[Callable[..., object], tuple[typing.Any, ...]]
 
 
+def nothing() -> None:
+    """Do nothing: what is wanted is the turn after it."""
+
+
 def timing_of(conf: cfg.ConfigOpts) -> link.Timing:
     """Return the protocol's lengths of time as configured."""
     return link.Timing(
@@ -65,7 +80,7 @@ def timing_of(conf: cfg.ConfigOpts) -> link.Timing:
 
 
 class Control(abc.ABC):
-    """Runs one core in a thread of its own.
+    """Runs one core, in one thread at a time.
 
     :param peer: under which name it receives, and as which incarnation
     :param url: instead of ``[DEFAULT] transport_url``
@@ -85,10 +100,21 @@ class Control(abc.ABC):
         self.clock = clock
         self.timing = timing_of(conf)
         self._max_size = conf.remote.max_message_size
-        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._calls: collections.deque[_Call] = collections.deque()
+        #: Held by the thread that takes a turn; nobody waits for it but the
+        #: control thread.
+        self._turns = threading.Lock()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        #: For how long the control thread waits for the bell.
+        self._pause = TICK
+        self._over = False
         #: Until when a subclass waits with a message, so that it grows.
         self.patience = TICK
+        self._sending = threading.Lock()
+        #: Where a message is on its way to, and where another one waits for
+        #: that.
         self._under_way: set[transport_mod.Address] = set()
+        self._held_up: set[transport_mod.Address] = set()
         self._said: dict[str, float] = {}
         #: Messages that were not taken, by the reason.
         self.refusals: collections.Counter[str] = collections.Counter()
@@ -106,13 +132,22 @@ class Control(abc.ABC):
         self._thread.start()
 
     def post(self, call: Callable[..., object], *args: typing.Any) -> None:
-        """Have something called in the control thread; thread-safe."""
-        self._calls.put((call, args))
+        """Have something called and a turn taken soon; thread-safe."""
+        self._calls.append((call, args))
+        self._bell.put(None)
+
+    def do(self, call: Callable[..., object], *args: typing.Any) -> None:
+        """As :meth:`post`, in this thread if nobody is at it; thread-safe.
+
+        For threads that no program may interrupt and that hold no lock.
+        """
+        self._calls.append((call, args))
+        self._advance()
 
     def finish(self, timeout: float) -> None:
         """Take a last turn, send what it gives, and run no more."""
         deadline = time.monotonic() + timeout
-        self._calls.put(None)
+        self.post(self._end)
         if self._thread.is_alive():
             self._thread.join(timeout)
         self.endpoint.finish(max(0.0, deadline - time.monotonic()))
@@ -127,7 +162,7 @@ class Control(abc.ABC):
         """Whether the control thread has ended."""
         return not self._thread.is_alive()
 
-    # What a subclass does, in the control thread
+    # What a subclass does, in the thread that takes the turn
 
     @abc.abstractmethod
     def received(self, message: messages.Message) -> None:
@@ -164,8 +199,15 @@ class Control(abc.ABC):
         return self.clock.boottime()
 
     def sending(self, address: transport_mod.Address) -> bool:
-        """Whether a message to an address is still on its way."""
-        return address in self._under_way
+        """Whether a message to an address is still on its way.
+
+        If so, a turn follows when the bus has it, or has not.
+        """
+        with self._sending:
+            if address not in self._under_way:
+                return False
+            self._held_up.add(address)
+            return True
 
     def send(
         self,
@@ -175,7 +217,7 @@ class Control(abc.ABC):
         last_look: Callable[[messages.Message], messages.Message]
         | None = None,
     ) -> None:
-        """Send a message; a turn follows when the bus has it, or has not.
+        """Hand a message to a sender.
 
         :param version: what was agreed with its reader
         :param last_look: called right before the send, in the thread that
@@ -186,11 +228,10 @@ class Control(abc.ABC):
             final = message if last_look is None else last_look(message)
             return messages.to_wire(final, self._max_size, version)
 
-        self._under_way.add(address)
+        with self._sending:
+            self._under_way.add(address)
         self.endpoint.send(
-            address,
-            build,
-            lambda error: self.post(self._sent, address, error),
+            address, build, lambda error: self._sent(address, error)
         )
 
     def cast_self(self, number: int) -> None:
@@ -217,9 +258,16 @@ class Control(abc.ABC):
     def _sent(
         self, address: transport_mod.Address, error: Exception | None
     ) -> None:
-        self._under_way.discard(address)
+        """Let the next message go; called in a sender."""
+        with self._sending:
+            self._under_way.discard(address)
+            held_up = address in self._held_up
+            self._held_up.discard(address)
         if isinstance(error, messages.MessageRefused):
-            self.say('%s cannot send a message: %s', self.peer.name, error)
+            what = '%s cannot send a message: %s'
+            self.do(self.say, what, self.peer.name, error)
+        elif held_up:
+            self.do(nothing)
 
     def _arrived(self, text: str) -> None:
         """Read a text; called in a thread of the bus."""
@@ -227,16 +275,16 @@ class Control(abc.ABC):
             _, _, rest = text.partition(':')
             incarnation, _, number = rest.partition(':')
             if incarnation != self.peer.incarnation:
-                self.post(self.namesake, incarnation)
+                self.do(self.namesake, incarnation)
             elif number.isdecimal():
-                self.post(self.returned, int(number))
+                self.do(self.returned, int(number))
             return
         try:
             message = messages.from_wire(text, self._max_size)
         except messages.MessageRefused as refused:
-            self.post(self.refused, refused)
+            self.do(self.refused, refused)
         else:
-            self.post(self._take, message)
+            self.do(self._take, message)
 
     def _take(self, message: messages.Message) -> None:
         """Give a message to the core; say of what it takes nothing."""
@@ -268,31 +316,60 @@ class Control(abc.ABC):
         )
 
     def _run(self) -> None:
-        going = True
-        while going:
-            calls = self._wait()
-            going = None not in calls
-            for each in calls:
-                if each is not None:
-                    self._guarded(each[0], *each[1])
-            self._guarded(self.turn)
+        over = False
+        while not over:
+            # What was brought below is left to this thread.
+            if not self._calls:
+                self._wait()
+            self._advance()
+            # Behind a turn that another thread takes, which may be the last.
+            with self._turns:
+                self._pause, over = self.patience, self._over
 
-    def _wait(self) -> list[_Call | None]:
-        try:
-            calls = [self._calls.get(timeout=self.patience)]
-        except queue.Empty:
-            return []
-        while len(calls) < _BATCH:
+    def _wait(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            self._bell.get(timeout=self._pause)
+            while True:
+                self._bell.get_nowait()
+
+    def _advance(self) -> None:
+        """Take turns while there are calls, unless somebody is at it.
+
+        Who is at it looks for calls once more when he has let go of it, so
+        that none is left behind.
+        """
+        mine = threading.current_thread() is self._thread
+        for _ in itertools.count() if mine else range(_FAVOURS):
+            if not self._turns.acquire(blocking=False):
+                return
             try:
-                calls.append(self._calls.get_nowait())
-            except queue.Empty:
+                if self._over:
+                    return
+                self._take_turn()
+                hurry = self.patience < self._pause
+            finally:
+                self._turns.release()
+            if not self._calls:
                 break
-        return calls
+        else:
+            hurry = True
+        if hurry and not mine:
+            self._bell.put(None)
+
+    def _take_turn(self) -> None:
+        calls = self._calls
+        for _ in range(min(len(calls), _BATCH)):
+            call, args = calls.popleft()
+            self._guarded(call, *args)
+        self._guarded(self.turn)
+
+    def _end(self) -> None:
+        self._over = True
 
     def _guarded(self, call: Callable[..., object], *args: typing.Any) -> None:
         try:
             call(*args)
         except Exception:
-            # A fault in one call must not end the thread that everything
+            # A fault in one call must not end a thread that everything
             # hangs on.
             LOG.exception('%s: a call of %s failed', self.peer.name, call)

@@ -11,7 +11,7 @@
 #    under the License.
 
 
-"""The worker's control thread: drives the worker's half of the protocol."""
+"""The worker's control: drives the worker's half of the protocol."""
 
 from __future__ import annotations
 
@@ -43,9 +43,6 @@ _HOLD = 0.01
 _ENGINES = transport.Address(transport.Role.ENGINE)
 
 
-MakeRunner = Callable[[runner.Owner, Callable[..., None]], runner.Runner]
-
-
 class Control(control.Control):
     """Takes orders, has requests run, and reports what becomes of them."""
 
@@ -54,7 +51,7 @@ class Control(control.Control):
         conf: cfg.ConfigOpts,
         peer: messages.Peer,
         public: messages.Public,
-        make_runner: MakeRunner,
+        make_runner: Callable[[Control], runner.Runner],
         predecessors: dict[str, bool],
         kept: spool.Spool | None = None,
         url: str | None = None,
@@ -71,7 +68,7 @@ class Control(control.Control):
             spooled=kept.read() if kept is not None else (),
             max_size=conf.remote.max_message_size,
         )
-        self.runner = make_runner(self, self.post)
+        self.runner = make_runner(self)
         #: Set, after a drain, once nothing runs any more; once nothing is
         #: held any more either; once nobody who is there could take what is
         #: held; and once that is on disk.

@@ -12,10 +12,10 @@
 """The pulse of a worker process, for a supervisor on the same host.
 
 A worker sends itself a message each heartbeat. When one comes back, the way
-from the broker through the listener to the control thread is open, and the
-control thread, nobody else, writes that down. So a process that only looks
-alive has no pulse: one whose listener has died, whose control thread hangs,
-or that is stopped.
+from the broker through the listener to the control is open, and a turn of
+the control, nothing else, writes that down. So a process that only looks
+alive has no pulse: one whose listener has died, whose turns hang, or that is
+stopped.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _folder(conf: cfg.ConfigOpts) -> pathlib.Path:
 class Pulse:
     """Writes down when a worker process last heard itself.
 
-    ``beat`` is the control thread's.
+    ``beat`` is for the control's turns.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ class _Slot:
         #: Set once the first process is up, or could not come up.
         self.up = threading.Event()
         self.trouble: str | None = None
-        #: The control thread's: what runs here, and when to kill for good.
+        #: For the control's turns: what runs here, and when to kill for good.
         self.job: runner.Job | None = None
         self.kill_at: float | None = None
         self._thread = threading.Thread(
@@ -277,7 +277,7 @@ class ProcessRunner(runner.Runner):
         """Take note that a process has ended."""
         self._post(self._gone, slot, exit_code)
 
-    # In the control thread
+    # In a turn of the control
 
     def _free(self, slot: _Slot) -> None:
         self._idle.append(slot)

@@ -14,7 +14,7 @@
 """One request from its start to its outcome.
 
 Where a request stands, and when it has had enough time, is known to the
-control thread alone. What runs it, a thread or a process, decodes, calls the
+control alone. What runs it, a thread or a process, decodes, calls the
 task, encodes what came of it, and posts that.
 """
 
@@ -41,7 +41,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Owner(typing.Protocol):
-    """Who a runner works for; called in the control thread only."""
+    """Who a runner works for; called in turns of the control only."""
 
     def finished(self, outcome: messages.Outcome, freed: bool) -> None:
         """Take a request's outcome; not ``freed`` if its slot is not."""
@@ -89,9 +89,9 @@ class Job:
 
 
 class Runner(abc.ABC):
-    """Runs requests; all methods are the control thread's.
+    """Runs requests; all methods are for the control's turns.
 
-    :param post: has something called in the control thread
+    :param post: has something called in a turn of the control
     :param grace: seconds that a cancelled task may take, where its request
         does not say
     """
@@ -199,7 +199,7 @@ class Runner(abc.ABC):
     def _abandon(self, job: Job) -> None:
         """Do with a job that did not stop in time what can be done."""
 
-    # What it uses, in the control thread
+    # What it uses, in a turn of the control
 
     def _stop(self, job: Job, verdict: exceptions.ExecutionFailure) -> None:
         grace = job.request.cancel_grace

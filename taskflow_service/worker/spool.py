@@ -49,7 +49,7 @@ _read_outcome = wire.reader(messages.Outcome)
 
 
 class Spool:
-    """The spool of one name; the control thread's."""
+    """The spool of one name; for the control's turns."""
 
     def __init__(self, conf: cfg.ConfigOpts, name: str) -> None:
         self._folder = identity.state_path(conf) / 'spool' / name

@@ -19,7 +19,6 @@ daemon around it is ``service``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Iterable
 import functools
 import socket
@@ -273,16 +272,19 @@ class Worker:
     def _make_runner(
         self,
         identity: identity_mod.Identity,
-        owner: runner.Owner,
-        post: Callable[..., None],
+        owner: control.Control,
     ) -> runner.Runner:
         conf = self._conf
         caller = body.Body(self._catalogue, codec.Codec(conf))
-        common = (caller, owner, post, conf.worker.cancel_grace, self._clock)
+        timing = (conf.worker.cancel_grace, self._clock)
         if conf.worker.executor == 'threads':
-            return runner.ThreadRunner(*common)
+            return runner.ThreadRunner(caller, owner, owner.do, *timing)
+        # Its threads must go on reading what their processes say.
         return processes.ProcessRunner(
-            *common,
+            caller,
+            owner,
+            owner.post,
+            *timing,
             conf=conf,
             served=lambda: self._catalogue.types,
             slots=conf.worker.slots,

@@ -13,7 +13,7 @@
 
 :class:`machine.Engine` decides where work goes, what to tell the workers and
 what to make of what they say. It knows no thread, no clock, no bus and no
-database; the shell around it (``executors/remote``) has one control thread.
+database; the shell around it (``executors/hub``) lets one thread in at a time.
 
 The loop's side::
 

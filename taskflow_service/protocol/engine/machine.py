@@ -42,7 +42,7 @@ class Tick:
 class Engine:
     """An engine's half of the protocol.
 
-    Not thread-safe, but for :meth:`may_send`: one control thread calls it.
+    Not thread-safe, but for :meth:`may_send`: one thread at a time calls it.
     No method blocks or does I/O. ``now`` never goes back.
     """
 

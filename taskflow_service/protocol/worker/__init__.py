@@ -12,8 +12,8 @@
 """The worker side of the remote protocol, as a pure state machine.
 
 :class:`machine.Worker` is told what happened and says what to do. It knows
-no thread, no clock and no bus; the shell around it (``worker/control``) has
-one control thread that calls it, and does what it says.
+no thread, no clock and no bus; the shell around it (``worker/control``) lets
+one thread in at a time, and does what it says.
 
 Events in: ``received(message)``, ``returned(cast)``, ``finished(outcome)``,
 ``freed``, ``progressed``, ``predecessor``, ``publish``, ``drain``.

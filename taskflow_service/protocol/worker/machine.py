@@ -30,7 +30,7 @@ from taskflow_service.protocol.worker import reporting
 class Worker:
     """A worker's half of the protocol: events in, a Step out.
 
-    Not thread-safe: one control thread calls it.  No method blocks or does
+    Not thread-safe: one thread at a time calls it.  No method blocks or does
     I/O.  ``now`` never goes back.
     """
 
