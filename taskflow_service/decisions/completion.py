@@ -81,7 +81,7 @@ def retried(run: Run, retry: int) -> list[int]:
     run.state[retry] = states.RETRYING
     run.intention[retry] = states.EXECUTE
     region = run.plan.region(retry)
-    run.moved.append(region)
+    run.moved += (region,)
     reset = []
     for node in region[1:]:
         run.remaining[node] = len(run.plan.predecessors[node])

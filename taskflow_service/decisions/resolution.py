@@ -42,7 +42,7 @@ def resolve(run: Run, node: int) -> None:
     elif retry == ALL:
         revert_all(run, node)
     else:
-        run.failures.append(events.Resolve(retry, node))
+        run.ask(events.Resolve(retry, node))
 
 
 def _controller(run: Run, node: int) -> int:
@@ -71,7 +71,7 @@ def resolved(
         chain = (*question.chain, retry)
         above = _controller(run, retry)
         if above != ALL:
-            run.failures.append(events.Resolve(above, question.failed, chain))
+            run.ask(events.Resolve(above, question.failed, chain))
         elif run.defer_reverts:
             revert_all(run, question.failed)
         else:
@@ -140,7 +140,7 @@ def begin_region(run: Run, retry: int, again: bool) -> None:
     for inner in [r for r in run.active if r in region]:
         del run.active[inner]
     run.active[retry] = again
-    run.moved.append(region)
+    run.moved += (region,)
     successors, is_atom = run.plan.successors, run.plan.is_atom
     for node in region:
         run.undo[node] = len(successors[node])
@@ -170,7 +170,7 @@ def _clear(run: Run, cleared: list[int]) -> None:
             state = run.state[node]
             if state in (states.SUCCESS, states.FAILURE):
                 if run.active.get(node):
-                    run.controllers.append((node, events.Turn.RETRY))
+                    run.call(node, events.Turn.RETRY)
                 else:
                     run.offer_revert(node)
                 continue

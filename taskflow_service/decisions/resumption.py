@@ -62,7 +62,7 @@ def _restart_retries(run: Run) -> None:
     for node in list(run.plan.atoms()):
         if run.state[node] == states.RETRYING:
             run.intention[node] = states.RETRY
-            run.controllers.append((node, events.Turn.RETRY))
+            run.call(node, events.Turn.RETRY)
 
 
 def _resume_reverting(run: Run) -> None:

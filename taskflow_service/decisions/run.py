@@ -23,6 +23,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Iterable
 import heapq
+import typing
 
 from taskflow_service import states
 from taskflow_service.decisions import events
@@ -36,6 +37,12 @@ _EXECUTE = states.EXECUTE
 _IGNORE = states.IGNORE
 _BEGIN = plan_mod.Kind.BEGIN
 _RETRY = plan_mod.Kind.RETRY
+
+#: Stand for what most flows never need, until something is put into it:
+#: thousands may be under way, and the garbage collector goes through all
+#: that they hold.
+_EMPTY: typing.Final[collections.deque[typing.Any]] = collections.deque((), 0)
+_NO_COUNTS: typing.Final[list[int]] = []
 
 
 class Run:
@@ -96,9 +103,9 @@ class Run:
         plan = self.plan
         #: How many atoms have completed something in this run.
         self.wave = 0
-        self.remaining = [len(nodes) for nodes in plan.predecessors]
+        self.remaining = list(map(len, plan.predecessors))
         #: Successors that are not yet reverted, once something reverts.
-        self.undo: list[int] = []
+        self.undo = _NO_COUNTS
         #: The regions being reverted, by their retry (-1: all), and whether
         #: they are tried again afterwards.
         self.active: dict[int, bool] = {}
@@ -108,15 +115,13 @@ class Run:
         self.taken = bytearray(len(plan))
         #: Atoms whose RUNNING or REVERTING wants a new request.
         self.again: set[int] = set()
-        self.controllers: collections.deque[tuple[int, events.Turn]] = (
-            collections.deque()
-        )
+        self.controllers: collections.deque[tuple[int, events.Turn]] = _EMPTY
         #: What is to be asked. Failures come first: a decider need not speak
         #: of what they revert.
-        self.failures: collections.deque[events.Resolve] = collections.deque()
-        self.questions: collections.deque[events.Decide] = collections.deque()
+        self.failures: collections.deque[events.Resolve] = _EMPTY
+        self.questions: collections.deque[events.Decide] = _EMPTY
         #: Regions whose atoms' intentions or states the core has changed.
-        self.moved: list[range] = []
+        self.moved: tuple[range, ...] = ()
         #: Every atom is done or ignored.
         self.complete = False
         #: Nothing more may be started: a revert failed, or resolving is off.
@@ -132,14 +137,14 @@ class Run:
     def offer_execute(self, node: int) -> None:
         """Queue an atom that may execute."""
         if self.plan.kinds[node] is _RETRY:
-            self.controllers.append((node, events.Turn.EXECUTE))
+            self.call(node, events.Turn.EXECUTE)
             return
         heapq.heappush(self.ready, self._rank(node) + node)
 
     def offer_revert(self, node: int) -> None:
         """Queue an atom that may revert; the last defined goes first."""
         if self.plan.kinds[node] is _RETRY:
-            self.controllers.append((node, events.Turn.REVERT))
+            self.call(node, events.Turn.REVERT)
             return
         heapq.heappush(self.undoable, self._rank(node) - node)
 
@@ -204,6 +209,23 @@ class Run:
         return (
             node not in self.again or self.state[node] == states.REVERT_FAILURE
         )
+
+    def call(self, retry: int, turn: events.Turn) -> None:
+        """Queue a retry that wants to act."""
+        if self.controllers is _EMPTY:
+            self.controllers = collections.deque()
+        self.controllers.append((retry, turn))
+
+    def ask(self, question: events.Question) -> None:
+        """Queue what user code is to decide."""
+        if isinstance(question, events.Resolve):
+            if self.failures is _EMPTY:
+                self.failures = collections.deque()
+            self.failures.append(question)
+        else:
+            if self.questions is _EMPTY:
+                self.questions = collections.deque()
+            self.questions.append(question)
 
     def has_work(self) -> bool:
         """Whether anything could be started, asked or decided."""
@@ -295,14 +317,14 @@ class Run:
         """Offer, or ask about, what is not done; True if it is done."""
         if self.plan.kinds[node] >= _BEGIN:
             if node in self.plan.guards and self._is_open(node):
-                self.questions.append(events.Decide(node))
+                self.ask(events.Decide(node))
                 return False
             return True
         state, intention = self.state[node], self.intention[node]
         if state == _PENDING:
             if intention == _EXECUTE:
                 if node in self.plan.guards:
-                    self.questions.append(events.Decide(node))
+                    self.ask(events.Decide(node))
                 else:
                     self.offer_execute(node)
             return False

@@ -78,18 +78,23 @@ class Engine(abc.ABC):
         self._flow_detail = flow_detail
         self._backend = backend
         self._options = dict(options or {})
-        self._notifier = notifier_mod.Notifier()
-        self._atom_notifier = notifier_mod.Notifier()
-        self._commit_notifier = notifier_mod.Notifier()
+        # Made when somebody asks for them.
+        self._notifier: notifier_mod.Notifier | None = None
+        self._atom_notifier: notifier_mod.Notifier | None = None
+        self._commit_notifier: notifier_mod.Notifier | None = None
 
     @property
     def notifier(self) -> notifier_mod.Notifier:
         """Who tells of the flow's states."""
+        if self._notifier is None:
+            self._notifier = notifier_mod.Notifier()
         return self._notifier
 
     @property
     def atom_notifier(self) -> notifier_mod.Notifier:
         """Who tells of the atoms' states."""
+        if self._atom_notifier is None:
+            self._atom_notifier = notifier_mod.Notifier()
         return self._atom_notifier
 
     @property
@@ -100,7 +105,23 @@ class Engine(abc.ABC):
         list of :class:`Transition`. Without a logbook a turn counts as
         committed when it is decided.
         """
+        if self._commit_notifier is None:
+            self._commit_notifier = notifier_mod.Notifier()
         return self._commit_notifier
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens to anything of the flow."""
+        flow, atoms, commits = (
+            self._notifier,
+            self._atom_notifier,
+            self._commit_notifier,
+        )
+        return (
+            (flow is not None and flow.heard)
+            or (atoms is not None and atoms.heard)
+            or (commits is not None and commits.heard)
+        )
 
     @property
     def options(self) -> dict[str, typing.Any]:

@@ -44,6 +44,9 @@ from taskflow_service.types import failure as ft
 _EXECUTE = states.EXECUTE
 _FAILED = (states.REVERTED, states.FAILURE)
 
+#: Guards who runs an engine, of all: it is held only for a moment.
+_LOCK = threading.Lock()
+
 
 class Engine(base.Engine):
     """Runs one flow by turns of a loop.
@@ -87,8 +90,6 @@ class Engine(base.Engine):
         self._was_under_way = flow_detail.state in base.UNDER_WAY
         #: What was injected when the arguments were last found complete.
         self._validated: typing.Any = None
-        #: Guards who runs; held only for a moment.
-        self._lock = threading.Lock()
         self._running = False
         self._drive: turn_mod.Drive | None = None
         self._executor: executors_base.Executor | None = None
@@ -417,7 +418,7 @@ class Engine(base.Engine):
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        with self._lock:
+        with _LOCK:
             if self._running or self._drive is not None:
                 raise exceptions.ExecutionFailure(
                     f'Engine of flow {self.storage.flow_uuid} is running '

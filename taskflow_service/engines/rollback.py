@@ -49,6 +49,9 @@ Outcome = executors_base.Outcome
 Request = executors_base.Request
 
 
+_NOBODY: typing.Final[frozenset[str]] = frozenset()
+
+
 class Driven(executors_base.Run, typing.Protocol):
     """The flow that is taken back."""
 
@@ -95,7 +98,7 @@ class Rollback:
         self._fatal = 0
         self._discarded = 0
         #: Who was blamed since the last commit.
-        self._blamed: frozenset[str] = frozenset()
+        self._blamed = _NOBODY
 
     def committed(self) -> None:
         """Take note that there is no way back behind this point."""
@@ -104,7 +107,7 @@ class Rollback:
         self._fatal = len(stage.fatal)
         self._discarded = stage.discarded
         if self._blamed:
-            self._blamed = frozenset()
+            self._blamed = _NOBODY
             stage.refused.clear()
 
     def answer(

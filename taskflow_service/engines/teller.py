@@ -21,7 +21,6 @@ from taskflow_service import task as task_mod
 from taskflow_service.engines import base
 from taskflow_service.storage import record as record_mod
 from taskflow_service.types import failure as ft
-from taskflow_service.types import notifier as notifier_mod
 
 #: How far a task is that has just entered a state.
 _PROGRESS = {
@@ -40,10 +39,7 @@ class Teller:
     """
 
     __slots__ = (
-        'atoms',
-        'commits',
         'engine',
-        'flow',
         'loud',
         'record',
         'staged',
@@ -52,9 +48,6 @@ class Teller:
     def __init__(self, engine: base.Engine, record: record_mod.Record) -> None:
         self.engine = engine
         self.record = record
-        self.flow: notifier_mod.Notifier = engine.notifier
-        self.atoms: notifier_mod.Notifier = engine.atom_notifier
-        self.commits: notifier_mod.Notifier = engine.commit_notifier
         self.loud = self.heard
         #: What is to be told when it is committed.
         self.staged: list[base.Transition] = []
@@ -66,12 +59,14 @@ class Teller:
     @property
     def heard(self) -> bool:
         """Whether anybody listens to anything of this flow."""
-        return self.flow.heard or self.atoms.heard or self.commits.heard
+        return self.engine.heard
 
     def committed(self) -> None:
         """Tell what the turn that was just committed made durable."""
         staged, self.staged = self.staged, []
-        self.commits.notify(base.COMMITTED, {'transitions': staged})
+        self.engine.commit_notifier.notify(
+            base.COMMITTED, {'transitions': staged}
+        )
 
     def flow_state(self, state: str) -> bool:
         """Change the flow's state and tell; False if that is no change.
@@ -84,14 +79,16 @@ class Teller:
             return False
         record.state = state
         record.changed = True
-        if self.commits.heard:
+        if not self.heard:
+            return True
+        if self.engine.commit_notifier.heard:
             self.staged.append(
                 base.Transition(
                     'flow', record.flow_name, record.flow_uuid, old, state
                 )
             )
-        if self.flow.heard:
-            self.flow.notify(
+        if self.engine.notifier.heard:
+            self.engine.notifier.notify(
                 state,
                 {
                     'engine': self.engine,
@@ -122,9 +119,9 @@ class Teller:
         if old == state:
             return
         if self.loud:
-            if self.commits.heard:
+            if self.engine.commit_notifier.heard:
                 self.staged.append(self._transition(node, state, old, result))
-            if self.atoms.heard:
+            if self.engine.atom_notifier.heard:
                 self._tell(node, state, old, result)
         atom = record.atoms[node]
         if atom.heard and state in _PROGRESS:
@@ -165,4 +162,4 @@ class Teller:
         }
         if result:
             details['result'] = result[0]
-        self.atoms.notify(state, details)
+        self.engine.atom_notifier.notify(state, details)

@@ -16,21 +16,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import heapq
+import typing
 
 from taskflow_service import clock as clock_mod
 
 Monotonic = clock_mod.Monotonic
 
 
+class Alarmed(typing.Protocol):
+    """Who sees to it that timers are rung."""
+
+    def alarm(self, due: Monotonic) -> None:
+        """Take note that there is something to ring for at a time."""
+
+
 class Timers:
     """Calls that are due at a time of the monotonic clock. Not thread-safe."""
 
-    __slots__ = ('_alarm', '_count', '_heap')
+    __slots__ = ('_alarmed', '_count', '_heap')
 
-    def __init__(
-        self, alarm: Callable[[Monotonic], object] | None = None
-    ) -> None:
-        self._alarm = alarm
+    def __init__(self, alarmed: Alarmed | None = None) -> None:
+        self._alarmed = alarmed
         #: Made when there is something in it: most flows have no timers,
         #: and what the garbage collector follows is to be little.
         self._heap: list[tuple[Monotonic, int, Callable[[], object]]] | None
@@ -43,14 +49,14 @@ class Timers:
     def at(self, due: Monotonic, call: Callable[[], object]) -> None:
         """Have something called at or after a time.
 
-        Whoever rings is told of the time through ``alarm``.
+        Whoever was given at the start is told of the time.
         """
         if self._heap is None:
             self._heap = []
         self._count += 1
         heapq.heappush(self._heap, (due, self._count, call))
-        if self._alarm is not None:
-            self._alarm(due)
+        if self._alarmed is not None:
+            self._alarmed.alarm(due)
 
     def clear(self) -> None:
         """Forget all calls."""

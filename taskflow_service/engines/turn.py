@@ -128,7 +128,7 @@ class Drive:
         self.context: dict[str, typing.Any] | None = engine.context
         self.run = _core(engine)
         self.teller = teller_mod.Teller(engine, self.record)
-        self.timers = timers_mod.Timers(self._alarm)
+        self.timers = timers_mod.Timers(self)
         self.has_user_code = self.plan.has_user_code
         self.limits = limits_mod.Limits(self)
         self.controllers = callbacks.Controllers(
@@ -168,7 +168,8 @@ class Drive:
         """For how many seconds, all in all, the logbook was away."""
         return self._loop.away
 
-    def _alarm(self, due: clock_mod.Monotonic) -> None:
+    def alarm(self, due: clock_mod.Monotonic) -> None:
+        """Have the loop give this flow a turn at a time."""
         self._loop.alarm(self, due)
 
     def poke(self) -> None:
@@ -237,7 +238,7 @@ class Drive:
         """Stage what ended, tell the listeners, decide what follows."""
         self.storage.turn_thread = threading.get_ident()
         self.teller.listen()
-        self._do_what_is_asked()
+        self.wishes.grant()
         if self.rollback.undecided:
             self.rollback.undecided = False
             self._decide()
@@ -271,9 +272,6 @@ class Drive:
     def _taken(self, outcome: executors_base.Outcome) -> None:
         if self.record.tracks:
             self.rollback.taken.append(outcome)
-
-    def _do_what_is_asked(self) -> None:
-        self.wishes.grant()
 
     def _ended(self, request: Request, end: End, value: typing.Any) -> None:
         if request.action is Action.PROBE:
@@ -352,7 +350,7 @@ class Drive:
         if self.record.tracks:
             for region in self.run.moved:
                 self.record.dirty.update(filter(self.plan.is_atom, region))
-        self.run.moved.clear()
+        self.run.moved = ()
 
     def _ask(self, question: events.Question) -> None:
         """Ask user code; what it raises ends the run."""
@@ -396,7 +394,7 @@ class Drive:
                 self.limits.wait(
                     node,
                     due,
-                    lambda: self.run.controllers.append((node, turn)),
+                    lambda: self.run.call(node, turn),
                 )
                 return
             self.stage.reset(node)
@@ -412,7 +410,7 @@ class Drive:
         """
         # A listener may have asked in this very turn: it is honoured before
         # anything else is started.
-        self._do_what_is_asked()
+        self.wishes.grant()
         if self.finished:
             return []
         run = self.run

@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Callable
 import threading
 import typing
@@ -23,6 +22,9 @@ _Call = Callable[[], object]
 
 #: Seconds after which who waits for a commit looks whether the run has ended.
 LOOK_AGAIN = 1.0
+
+#: Of all flows: it is held for a moment, and seldom.
+_LOCK = threading.Lock()
 
 
 class Driven(typing.Protocol):
@@ -41,12 +43,13 @@ class Wishes:
 
     def __init__(self, drive: Driven) -> None:
         self._drive = drive
-        self._asked: collections.deque[_Call] = collections.deque()
+        self._asked: tuple[_Call, ...] = ()
         self._waiting: tuple[_Call, ...] = ()
 
     def ask(self, what: _Call) -> None:
         """Have something done within the next turn."""
-        self._asked.append(what)
+        with _LOCK:
+            self._asked += (what,)
         self._drive.poke()
 
     def flush(self) -> None:
@@ -59,7 +62,10 @@ class Wishes:
     def grant(self) -> None:
         """Do what was asked; by the thread that takes the turn."""
         while self._asked:
-            self._asked.popleft()()
+            with _LOCK:
+                asked, self._asked = self._asked, ()
+            for call in asked:
+                call()
 
     def committed(self) -> None:
         """Let those go who waited for the commit."""

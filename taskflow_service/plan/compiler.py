@@ -68,6 +68,10 @@ class _Compiler:
     def __init__(self, root: _Item) -> None:
         self.root = root
         self.plan = plan_mod.Plan(root.name)
+        self.parent: list[int] = []
+        self.retry_of: list[int] = []
+        self.arguments: list[plan_mod.Candidates] = []
+        self.revert_arguments: list[plan_mod.Candidates] = []
         self.sources: list[int] = []
         self.targets: list[int] = []
         self.heads: dict[str, plan_mod.Cell | None] = {}
@@ -93,12 +97,17 @@ class _Compiler:
                 f'Atoms with duplicate names found: '
                 f'{sorted(self.duplicates)} (flow {self.root.name!r})'
             )
-        size = len(self.plan.items)
-        self.plan.successors = _adjacency(size, self.sources, self.targets)
-        self.plan.predecessors = _adjacency(size, self.targets, self.sources)
+        plan = self.plan
+        size = len(plan.items)
+        plan.parent = tuple(self.parent)
+        plan.retry_of = tuple(self.retry_of)
+        plan.arguments = tuple(self.arguments)
+        plan.revert_arguments = tuple(self.revert_arguments)
+        plan.successors = _adjacency(size, self.sources, self.targets)
+        plan.predecessors = _adjacency(size, self.targets, self.sources)
         if self.fallible:
-            _check_ignorable(self.plan)
-        return self.plan
+            _check_ignorable(plan)
+        return plan
 
     def _walk(self, root: flow_mod.Flow) -> None:
         stack = [self._flow(root, -1, -1)]
@@ -120,8 +129,8 @@ class _Compiler:
         node = len(plan.items)
         plan.items.append(item)
         plan.kinds.append(kind)
-        plan.parent.append(parent)
-        plan.retry_of.append(retry)
+        self.parent.append(parent)
+        self.retry_of.append(retry)
         return node
 
     def _task(self, task: _Item, parent: int, retry: int) -> int:
@@ -152,8 +161,8 @@ class _Compiler:
         if atom.priority:
             plan.priorities[node] = atom.priority
         arguments = self._candidates(atom.rebind)
-        plan.arguments.append(arguments)
-        plan.revert_arguments.append(
+        self.arguments.append(arguments)
+        self.revert_arguments.append(
             arguments
             if atom.revert_rebind is atom.rebind
             else self._candidates(atom.revert_rebind)
@@ -164,8 +173,8 @@ class _Compiler:
         return node
 
     def _pseudo(self, flow: _Item, kind: Kind, parent: int, retry: int) -> int:
-        self.plan.arguments.append(())
-        self.plan.revert_arguments.append(())
+        self.arguments.append(())
+        self.revert_arguments.append(())
         return self._node(flow, kind, parent, retry)
 
     def _edge(self, source: int, target: int) -> None:
@@ -222,7 +231,7 @@ class _Compiler:
             leaves = yield from self._unordered(flow, begin, entry, retry)
         else:
             leaves = yield from self._graph(flow, begin, entry, retry)
-        end = self._pseudo(flow, Kind.END, parent, self.plan.retry_of[begin])
+        end = self._pseudo(flow, Kind.END, parent, self.retry_of[begin])
         for leaf in leaves:
             self._edge(leaf, end)
         self.plan.end_of[begin] = end
@@ -407,7 +416,7 @@ def _wanted(item: _Item) -> set[str]:
 
 def _adjacency(
     size: int, sources: list[int], targets: list[int]
-) -> list[tuple[int, ...]]:
+) -> tuple[tuple[int, ...], ...]:
     """Group targets by source; most nodes have one, so that is cheap."""
     grouped: list[typing.Any] = [None] * size
     for source, target in zip(sources, targets, strict=True):
@@ -418,14 +427,16 @@ def _adjacency(
             grouped[source] = [found, target]
         else:
             found.append(target)
-    return [
-        ()
-        if found is None
-        else (found,)
-        if type(found) is int
-        else tuple(found)
-        for found in grouped
-    ]
+    return tuple(
+        [
+            ()
+            if found is None
+            else (found,)
+            if type(found) is int
+            else tuple(found)
+            for found in grouped
+        ]
+    )
 
 
 def _check_ignorable(plan: plan_mod.Plan) -> None:

@@ -88,12 +88,13 @@ class Plan:
         self.name = name
         self.items: list[atom_mod.Atom | flow_mod.Flow] = []
         self.kinds: list[Kind] = []
-        self.parent: list[int] = []
-        self.retry_of: list[int] = []
-        self.successors: list[tuple[int, ...]] = []
-        self.predecessors: list[tuple[int, ...]] = []
-        self.arguments: list[Candidates] = []
-        self.revert_arguments: list[Candidates] = []
+        # Tuples, all the way down: the garbage collector lets go of those.
+        self.parent: tuple[int, ...] = ()
+        self.retry_of: tuple[int, ...] = ()
+        self.successors: tuple[tuple[int, ...], ...] = ()
+        self.predecessors: tuple[tuple[int, ...], ...] = ()
+        self.arguments: tuple[Candidates, ...] = ()
+        self.revert_arguments: tuple[Candidates, ...] = ()
         #: Only the nodes whose priority is not 0.
         self.priorities: dict[int, int] = {}
         self.end_of: dict[int, int] = {}

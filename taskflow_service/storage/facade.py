@@ -105,13 +105,15 @@ class Storage(lookup.Lookup):
         self.turn_thread: int | None = None
         #: The run that is under way, if there is one.
         self.driver: Driver | None = None
-        self._lock = _Lock()
+        self._lock: _Lock | None = None
 
     # The flow
 
     @property
     def lock(self) -> _Lock:
         """A lock for compatibility; nothing here waits for it."""
+        if self._lock is None:
+            self._lock = _Lock()
         return self._lock
 
     @property

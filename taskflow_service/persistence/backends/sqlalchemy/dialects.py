@@ -177,9 +177,7 @@ def _sqlite_connected(dbapi: typing.Any, record: typing.Any) -> None:
 
 
 def _sqlite_begin(conn: sa.Connection) -> None:
-    dbapi = typing.cast(
-        sqlite3.Connection, conn.connection.dbapi_connection
-    )
+    dbapi = typing.cast(sqlite3.Connection, conn.connection.dbapi_connection)
     if dbapi.in_transaction:
         return
     # A deferred transaction that comes to write fails at once, whatever the
