@@ -19,6 +19,7 @@ from collections.abc import Iterable
 import contextlib
 import functools
 import logging
+import threading
 import typing
 
 from taskflow_service import clock as clock_mod
@@ -69,6 +70,8 @@ class Written(typing.NamedTuple):
 class Commits:
     """The writers of one loop, one for each backend of its flows.
 
+    Thread-safe, as long as no flow is written by two threads at a time.
+
     :param outage: told when a logbook goes away, and when it is back
     :ivar away: for how many seconds, all in all, one was away
     """
@@ -80,6 +83,12 @@ class Commits:
         self._outage = outage
         self._writers: dict[int, persistence_base.Writer] = {}
         self.away = 0.0
+        self._lock = threading.Lock()
+        #: How many threads wait for a logbook, and since when.
+        self._waiting = 0
+        self._since = clock.monotonic()
+        self._reached = clock.event()
+        self._reached.set()
         #: Set to give up waiting for a database that is away.
         self.stopping = clock.event()
 
@@ -162,14 +171,37 @@ class Commits:
                 flows,
                 error,
             )
-        self._outage(True)
+        self._begin_outage(began)
         try:
             result = self._wait_for(call)
         finally:
-            self.away += self._clock.monotonic() - began
-            self._outage(False)
+            self._end_outage()
         LOG.warning('The logbook can be reached again')
         return result
+
+    def _begin_outage(self, began: clock_mod.Monotonic) -> None:
+        with self._lock:
+            self._waiting += 1
+            if self._waiting == 1:
+                self._since = began
+                self._reached.clear()
+                self._outage(True)
+
+    def _end_outage(self) -> None:
+        with self._lock:
+            self._waiting -= 1
+            if not self._waiting:
+                self.away += self._clock.monotonic() - self._since
+                self._outage(False)
+                self._reached.set()
+
+    def wait_for_outage(self) -> None:
+        """Block while a logbook is away that another thread waits for.
+
+        So that what comes meanwhile is judged once all of it is known.
+        """
+        if self._waiting:
+            self._clock.wait(self._reached, None)
 
     def _wait_for(self, call: Callable[[], _Result]) -> _Result:
         pause = FIRST_PAUSE

@@ -51,10 +51,9 @@ class Inbox:
         if self._waiting:
             self._event.set()
 
-    def take(self) -> list[typing.Any]:
-        """Take all that is there; does not block."""
-        items = self._items
-        return [items.popleft() for _ in range(len(items))]
+    def pop(self) -> typing.Any:
+        """Take the first item; IndexError if there is none."""
+        return self._items.popleft()
 
     def wait(self, deadline: clock_mod.Monotonic | None) -> None:
         """Block until there is an item, or until a deadline."""

@@ -30,6 +30,7 @@ import weakref
 from taskflow_service import clock as clock_mod
 from taskflow_service import exceptions
 from taskflow_service.engines import commits as commits_mod
+from taskflow_service.engines import committer as committer_mod
 from taskflow_service.engines import inbox as inbox_mod
 from taskflow_service.engines import submissions
 from taskflow_service.engines import timers as timers_mod
@@ -51,6 +52,11 @@ Request = executors_base.Request
 
 #: Threads of a shared loop in which user code of its flows runs.
 CALLBACK_THREADS = 4
+
+#: How many flows take a turn together, while others wait for the next. What
+#: a turn makes is then gone again before the garbage collector takes it for
+#: something that stays.
+MOST_FLOWS = 200
 
 #: Seconds after which user code that is not back is named in the log.
 SLOW = 5.0
@@ -77,7 +83,8 @@ class Turns:
     def _outage(self, away: bool) -> None:
         """Have what comes meanwhile bear its time, and deadlines wait."""
         self.inbox.dated = away
-        for executor in self.executors.values():
+        # Told by the thread that commits, while others may be added.
+        for executor in list(self.executors.values()):
             executor.outage(away)
 
     def adopt(self, drive: Drive) -> None:
@@ -115,13 +122,17 @@ class Turns:
     def collect(self) -> tuple[_Moved, list[typing.Any]]:
         """Take what happened, by flow, in the order in which it did.
 
-        The second value is what concerns no flow yet.
+        The second value is what concerns no flow yet. What is left is for
+        the next turn.
         """
         if self.alarms:
             self.alarms.ring(self.clock.monotonic())
         moved: _Moved = {}
         others = []
-        for item in self.inbox.take():
+        for _ in range(len(self.inbox)):
+            if len(moved) == MOST_FLOWS:
+                break
+            item = self.inbox.pop()
             if type(item) is executors_base.Outcome:
                 drive = typing.cast(Drive, item.request.run)
                 if not drive.finished:
@@ -132,16 +143,19 @@ class Turns:
                 moved.setdefault(item, [])
         return moved, others
 
-    def commit(self, started: dict[Drive, list[Request]]) -> list[Drive]:
-        """Commit what was staged, start what was placed.
+    def commit(self, placed: dict[Drive, list[Request]]) -> None:
+        """Commit what flows have staged, start what they placed; blocks."""
+        self.settle(placed, self.commits.write(placed))
 
-        Returns the flows that have ended, or cannot go on.
-        """
-        written = self.commits.write(started)
-        ended = []
-        for drive, requests in started.items():
+    def settle(
+        self,
+        placed: dict[Drive, list[Request]],
+        written: commits_mod.Written,
+    ) -> None:
+        """Start what was placed by flows whose unit is committed."""
+        for drive, requests in placed.items():
             # Not to be released any more, whatever becomes of the others.
-            started[drive] = []
+            placed[drive] = []
             error = written.failed.get(drive) or drive.error
             if error is None:
                 self._go_on(drive, requests)
@@ -151,9 +165,7 @@ class Turns:
                 drive.executor.release(requests)
                 drive.drop(error)
             if drive.finished:
-                ended.append(drive)
                 self.drives.pop(drive.flow_uuid, None)
-        return ended
 
     def _back(
         self,
@@ -252,9 +264,18 @@ class Loop(Turns):
         self._submissions: dict[Drive, Submission] = {}
         #: Submitted, not yet begun.
         self._new: set[futures.Future[typing.Any]] = set()
-        #: What arrived for a flow whose user code is running: outcomes, and
-        #: the flow itself where it is to have another turn.
-        self._busy: dict[Drive, list[executors_base.Outcome | Drive]] = {}
+        #: Flows whose user code is running.
+        self._busy: set[Drive] = set()
+        #: What arrived for flows whose turn was not over: that they are to
+        #: have another one, and with which outcomes.
+        self._early: dict[Drive, list[executors_base.Outcome]] = {}
+        #: What was placed in turns that nobody has begun to commit.
+        self._staged: dict[Drive, list[Request]] = {}
+        #: The same of those that are committed, until it is started.
+        self._settling: dict[Drive, list[Request]] = {}
+        self._committer = committer_mod.Committer(
+            self.commits.write, self.inbox.put
+        )
         self._pool = futures.ThreadPoolExecutor(
             CALLBACK_THREADS, thread_name_prefix='taskflow-callbacks'
         )
@@ -263,8 +284,6 @@ class Loop(Turns):
         self._gate = threading.Lock()
         self._closing = False
         self._handing_over = False
-        #: What the turn that is under way has placed.
-        self._started: dict[Drive, list[Request]] = {}
         self._thread = threading.Thread(
             target=self._main, name='taskflow-loop', daemon=True
         )
@@ -319,45 +338,78 @@ class Loop(Turns):
                 LOG.exception('A turn of the loop failed')
                 self._abandon(error)
         self._claims.close()
+        self._committer.close()
         self._pool.shutdown()
         for executor in self._executors.values():
             executor.close()
         self.commits.close()
 
     def _turn(self) -> None:
-        started = self._started = {}
+        self.commits.wait_for_outage()
         moved, others = self.collect()
         for item in others:
             if isinstance(item, submissions.Submission):
-                self._begin(item, started)
+                self._begin(item)
             elif isinstance(item, _Called):
-                self._called(item, started)
+                self._called(item)
+            elif isinstance(item, committer_mod.Back):
+                self._committer.take_back(item)
+                self._settle(item.placed, item.written)
             elif item is _HAND_OVER:
                 for drive in self.drives.values():
                     drive.wishes.ask(drive.hand_over)
         for drive, outcomes in moved.items():
-            if drive in self._busy:
-                self._busy[drive] += outcomes or (drive,)
-            elif drive in started:
-                # What its last part staged is to be committed first.
-                for each in outcomes or (drive,):
-                    self.inbox.put(each)
-            elif drive.calls_user_code:
+            self._early.setdefault(drive, []).extend(outcomes)
+            if drive in self._busy or self._is_staged(drive):
+                continue
+            outcomes = self._early.pop(drive)
+            if drive.calls_user_code:
                 self._call(drive, drive.take, outcomes)
             else:
-                started[drive] = self._advance(drive, drive.take, outcomes)
-        self.commit(started)
-        for drive in started:
+                self._advance(drive, drive.take, outcomes)
+        self._commit()
+
+    def _is_staged(self, drive: Drive) -> bool:
+        """Whether what the flow's last part staged is still to be written."""
+        return drive in self._staged or drive in self._committer.under_way
+
+    def _commit(self) -> None:
+        """Commit what is staged, or have it committed.
+
+        Where there is nothing else to do it is done here, which is sooner.
+        """
+        if self.inbox or self._committer.under_way:
+            self._hand_in()
+        staged, self._staged = self._staged, {}
+        self._settle(staged, self.commits.write(staged))
+
+    def _hand_in(self) -> None:
+        """Have what is staged committed, but where that takes no time."""
+        durable = {
+            drive: placed
+            for drive, placed in self._staged.items()
+            if drive.engine.logbook is not None
+        }
+        if durable:
+            self._committer.hand_in(durable)
+            for drive in durable:
+                del self._staged[drive]
+
+    def _settle(
+        self, placed: dict[Drive, list[Request]], written: commits_mod.Written
+    ) -> None:
+        """Go on with flows whose turn is committed; end those at their end."""
+        self._settling = placed
+        self.settle(placed, written)
+        for drive in placed:
+            if drive in self._early:
+                self.poke(drive)
             if drive.teller.staged and drive.error is None:
                 self._call(drive, drive.teller.committed)
             elif drive.finished:
                 self._finish(drive)
 
-    def _begin(
-        self,
-        submission: Submission,
-        started: dict[Drive, list[Request]],
-    ) -> None:
+    def _begin(self, submission: Submission) -> None:
         engine, future, error = submission
         self._new.discard(future)
         try:
@@ -377,7 +429,7 @@ class Loop(Turns):
         if drive.calls_user_code:
             self._call(drive, drive.begin)
         else:
-            started[drive] = self._advance(drive, drive.begin)
+            self._advance(drive, drive.begin)
 
     def _refuse_twice(self, engine: Loadable) -> None:
         uuid = engine.storage.flow_uuid
@@ -387,24 +439,23 @@ class Loop(Turns):
                 f'time'
             )
 
-    @staticmethod
     def _advance(
-        drive: Drive, part: typing.Any, *args: typing.Any
-    ) -> list[Request]:
+        self, drive: Drive, part: typing.Any, *args: typing.Any
+    ) -> None:
         """Have a flow take its turn here; what fails is its own alone."""
         placed: list[Request] = []
         try:
             part(*args)
             placed = drive.place()
-            return drive.conclude(placed)
+            placed = drive.conclude(placed)
         except Exception as error:
             LOG.exception('Flow %s cannot go on', drive.flow_uuid)
             drive.drop(error)
-            return placed
+        self._staged[drive] = placed
 
     def _call(self, drive: Drive, part: typing.Any, *args: typing.Any) -> None:
         """Run a part of a turn that calls user code in the pool."""
-        self._busy[drive] = []
+        self._busy.add(drive)
         self._pool.submit(self._in_pool, drive, part, args)
 
     def _in_pool(
@@ -427,27 +478,21 @@ class Loop(Turns):
             )
         self.inbox.put(_Called(drive, part, args, result))
 
-    def _called(
-        self, called: _Called, started: dict[Drive, list[Request]]
-    ) -> None:
+    def _called(self, called: _Called) -> None:
         drive = called.drive
-        waiting = self._busy.pop(drive)
+        self._busy.discard(drive)
         if drive.error is not None:
-            started[drive] = []
-            if called.part == drive.conclude:
-                # Placed, and never started.
-                started[drive] = called.args[0]
+            # Placed, and never started.
+            placed = called.part == drive.conclude
+            self._staged[drive] = called.args[0] if placed else []
         elif called.part == drive.conclude:
-            started[drive] = called.result
-            for item in waiting:
-                self.inbox.put(item)
+            self._staged[drive] = called.result
         elif drive.finished:
             self._finish(drive)
-        elif waiting:
+        elif drive in self._early:
             # What arrived meanwhile is taken first: it may change what is
             # to be started.
-            outcomes = [item for item in waiting if item is not drive]
-            self._call(drive, drive.take, outcomes)
+            self._call(drive, drive.take, self._early.pop(drive))
         elif called.part != drive.teller.committed:
             self._call(drive, drive.conclude, self._place(drive))
 
@@ -461,6 +506,7 @@ class Loop(Turns):
             return []
 
     def _finish(self, drive: Drive) -> None:
+        self._early.pop(drive, None)
         engine, future, _error = self._submissions.pop(drive)
         try:
             engine.finish(drive)
@@ -470,13 +516,14 @@ class Loop(Turns):
             future.set_result(None)
 
     def _abandon(self, error: Exception) -> None:
-        """Let go of all flows; those whose user code runs when it is back."""
-        for drive, placed in self._started.items():
+        """Let go of all flows; of those that are elsewhere, once back."""
+        for drive, placed in (*self._staged.items(), *self._settling.items()):
             drive.executor.release(placed)
+        self._staged, self._settling = {}, {}
         for drive in list(self._submissions):
             if not drive.landed:
                 drive.drop(error)
-            if drive not in self._busy:
+            if not (drive in self._busy or self._is_staged(drive)):
                 self.drives.pop(drive.flow_uuid, None)
                 self._finish(drive)
 
