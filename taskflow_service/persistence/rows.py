@@ -25,6 +25,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from collections.abc import Set
 import datetime
+import functools
 import typing
 
 from taskflow_service import exceptions
@@ -181,9 +182,17 @@ def version_text(version: typing.Any) -> str | None:
     """Write an atom's version ((1, 0) or '1.0') as rows hold it."""
     if version is None or isinstance(version, str):
         return version
-    if isinstance(version, tuple | list):
+    if isinstance(version, tuple):
+        return _dotted(version)
+    if isinstance(version, list):
         return '.'.join(map(str, version))
     return str(version)
+
+
+@functools.lru_cache(1000)
+def _dotted(version: tuple[typing.Any, ...]) -> str:
+    """Write it once for all rows of a class of atoms."""
+    return '.'.join(map(str, version))
 
 
 def book_row(book: models.LogBook, pack: Pack) -> tuple[typing.Any, ...]:

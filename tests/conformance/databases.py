@@ -389,7 +389,8 @@ class DatabaseSuite(backends.RowsSuite):
                     )
                 ]
             )
-        expected = {'postgresql': 1, 'mysql': 3, 'sqlite': 4}
+        # With COMMIT; SQLite's BEGIN goes past SQLAlchemy, by the driver.
+        expected = {'postgresql': 1, 'mysql': 3, 'sqlite': 3}
         self.assertEqual(
             expected[self.backend.engine.dialect.name], len(seen), seen
         )
