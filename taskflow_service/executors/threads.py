@@ -34,8 +34,9 @@ LOG = logging.getLogger(__name__)
 MAX_BACKLOG = 1000
 
 #: Seconds of work that may wait there: what is suspended or cancelled ends
-#: no later than that.
-HORIZON = 0.02
+#: no later than that. Longer than a busy database takes for a commit, or the
+#: pool waits for it, and the pace that it then has lets less wait still.
+HORIZON = 0.1
 
 
 def default_workers() -> int:
