@@ -91,6 +91,9 @@ class Commits:
         self._reached.set()
         #: Set to give up waiting for a database that is away.
         self.stopping = clock.event()
+        #: Until when one that is away is waited for after that, by all.
+        self._last: clock_mod.Monotonic | None = None
+        self._never = clock.event()
 
     def write(self, drives: Iterable[Staged]) -> Written:
         """Write what these flows staged; blocks, through outages too.
@@ -165,6 +168,8 @@ class Commits:
         try:
             return call()
         except exceptions.StorageOutage as error:
+            if self._is_out_of_patience():
+                raise
             LOG.warning(
                 'The logbook cannot be reached; %d flows wait until it can: '
                 '%s',
@@ -205,19 +210,27 @@ class Commits:
 
     def _wait_for(self, call: Callable[[], _Result]) -> _Result:
         pause = FIRST_PAUSE
-        event, last = self.stopping, None
         while True:
+            # A blip is waited for all the same.
+            event = self.stopping if self._last is None else self._never
             deadline = clock_mod.Monotonic(self._clock.monotonic() + pause)
             if self._clock.wait(event, deadline):
-                # A blip is waited for all the same.
-                event, pause = self._clock.event(), FIRST_PAUSE
-                last = self._clock.monotonic() + LAST_PATIENCE
+                self._last = clock_mod.Monotonic(
+                    self._clock.monotonic() + LAST_PATIENCE
+                )
+                pause = FIRST_PAUSE
             try:
-                return call()
+                result = call()
             except exceptions.StorageOutage:
-                if last is not None and self._clock.monotonic() >= last:
+                if self._is_out_of_patience():
                     raise
+            else:
+                self._last = None
+                return result
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _is_out_of_patience(self) -> bool:
+        return self._last is not None and self._clock.monotonic() >= self._last
 
     def close(self) -> None:
         """Give the connections back."""

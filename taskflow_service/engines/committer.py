@@ -44,8 +44,8 @@ class Back(typing.NamedTuple):
 class Committer:
     """Writes what is handed in, unit by unit, and tells the loop of each.
 
-    Used by the loop's thread alone. Its own thread starts with the first
-    flow that is handed in.
+    Used by the loop's thread alone, which may write itself what is not under
+    way. Its own thread starts with the first flow that is handed in.
 
     :param write: writes what flows have staged; blocks
     :param deliver: takes each unit that is back, from the other thread
@@ -62,6 +62,14 @@ class Committer:
         self._thread: threading.Thread | None = None
         #: The flows that were handed in and are not back.
         self.under_way: set[turn.Drive] = set()
+
+    def write(self, unit: Placed) -> commits.Written:
+        """Write a unit here; blocks. What nobody expects fails its flows."""
+        try:
+            return self._write(unit)
+        except Exception as error:
+            LOG.exception('What became of %d flows is not known', len(unit))
+            return commits.Written(dict.fromkeys(unit, error), {})
 
     def hand_in(self, placed: Placed) -> None:
         """Have flows written; does not block."""
@@ -94,11 +102,4 @@ class Committer:
                 closed = closed or placed is None
                 unit |= placed or {}
             if unit:
-                self._deliver(self._written(unit))
-
-    def _written(self, unit: Placed) -> Back:
-        try:
-            return Back(unit, self._write(unit))
-        except Exception as error:
-            LOG.exception('What became of %d flows is not known', len(unit))
-            return Back(unit, commits.Written(dict.fromkeys(unit, error), {}))
+                self._deliver(Back(unit, self.write(unit)))

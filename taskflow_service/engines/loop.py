@@ -53,9 +53,9 @@ Request = executors_base.Request
 #: Threads of a shared loop in which user code of its flows runs.
 CALLBACK_THREADS = 4
 
-#: How many flows take a turn together, while others wait for the next. What
-#: a turn makes is then gone again before the garbage collector takes it for
-#: something that stays.
+#: How many flows of which something ended take a turn together, while others
+#: wait for the next. What a turn makes is then gone again before the garbage
+#: collector takes it for something that stays.
 MOST_FLOWS = 200
 
 #: Seconds after which user code that is not back is named in the log.
@@ -90,7 +90,11 @@ class Turns:
     def adopt(self, drive: Drive) -> None:
         """Take a flow in; its executor delivers to the inbox."""
         self.drives[drive.flow_uuid] = drive
-        self.executors[id(drive.executor)] = drive.executor
+        executor = drive.executor
+        if id(executor) not in self.executors:
+            self.executors[id(executor)] = executor
+            if self.inbox.dated:
+                executor.outage(True)
 
     def poke(self, drive: Drive) -> None:
         """Have a flow take its turn though nothing of it ended."""
@@ -162,8 +166,7 @@ class Turns:
             elif not self._back(drive, requests, written.poison.get(drive)):
                 # Nothing of its turn was written: what ended elsewhere is
                 # not acknowledged, so that the next owner can ask for it.
-                drive.executor.release(requests)
-                drive.drop(error)
+                self._let_go(drive, requests, error)
             if drive.finished:
                 self.drives.pop(drive.flow_uuid, None)
 
@@ -183,7 +186,8 @@ class Turns:
             again = drive.rollback.answer(
                 poison, placed, lambda: self.commits.read(drive)
             )
-        except exceptions.TaskFlowException as error:
+        except Exception as error:
+            LOG.exception('Flow %s cannot go back', drive.flow_uuid)
             drive.drop(error)
             return False
         if again is None:
@@ -192,6 +196,17 @@ class Turns:
             self.inbox.put(outcome)
         self.poke(drive)
         return True
+
+    @staticmethod
+    def _let_go(
+        drive: Drive, placed: list[Request], error: BaseException
+    ) -> None:
+        try:
+            drive.executor.release(placed)
+            drive.drop(error)
+        except Exception:
+            LOG.exception('Flow %s is not let go of well', drive.flow_uuid)
+            drive.error, drive.finished = drive.error or error, True
 
     @staticmethod
     def _go_on(drive: Drive, requests: list[Request]) -> None:
@@ -381,7 +396,7 @@ class Loop(Turns):
         if self.inbox or self._committer.under_way:
             self._hand_in()
         staged, self._staged = self._staged, {}
-        self._settle(staged, self.commits.write(staged))
+        self._settle(staged, self._committer.write(staged))
 
     def _hand_in(self) -> None:
         """Have what is staged committed, but where that takes no time."""

@@ -23,8 +23,9 @@ _Call = Callable[[], object]
 #: Seconds after which who waits for a commit looks whether the run has ended.
 LOOK_AGAIN = 1.0
 
-#: Of all flows: it is held for a moment, and seldom.
-_LOCK = threading.Lock()
+#: Of all flows: it is held for a moment, and seldom. A signal may come then,
+#: whose handler asks for something as well.
+_LOCK = threading.RLock()
 
 
 class Driven(typing.Protocol):
@@ -63,9 +64,9 @@ class Wishes:
         """Do what was asked; by the thread that takes the turn."""
         while self._asked:
             with _LOCK:
-                asked, self._asked = self._asked, ()
-            for call in asked:
-                call()
+                call, *rest = self._asked
+                self._asked = tuple(rest)
+            call()
 
     def committed(self) -> None:
         """Let those go who waited for the commit."""

@@ -266,6 +266,9 @@ class Hub(control.Control):
             if orders is not None:
                 version = self.machine.version(worker.incarnation)
                 self.send(address, orders, version, self._last_look)
+                if self.machine.has_more(worker.incarnation):
+                    # Have a turn follow, for what did not fit.
+                    self.sending(address)
 
     def _last_look(self, message: messages.Message) -> messages.Message:
         """Leave out what only a proven owner may send, if that is unsure."""

@@ -152,8 +152,8 @@ class _Server(rpc_server.RPCServer):
             ):
                 super()._on_incoming([each])
                 continue
-            each.acknowledge()
             try:
+                each.acknowledge()
                 self.dispatcher.endpoints[0].deliver(each.ctxt, **arguments)
             except Exception:
                 LOG.exception('A message could not be handed over')

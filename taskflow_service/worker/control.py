@@ -278,6 +278,9 @@ class Control(control.Control):
                 self._held_since = now
                 version = self.machine.version(engine.incarnation)
                 self.send(address, report, version)
+                if self.machine.has_more(engine.incarnation):
+                    # Have a turn follow, for what did not fit.
+                    self.sending(address)
         if not self.sending(_ENGINES):
             announcement = self.machine.announcement(now)
             if announcement is not None:

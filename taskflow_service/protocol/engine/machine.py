@@ -230,6 +230,11 @@ class Engine:
         """Build the orders for a worker, as late as possible."""
         return self._sending.orders(incarnation, now)
 
+    def has_more(self, incarnation: str) -> bool:
+        """Tell whether the last orders did not hold all for a worker."""
+        peer = self._peers.known.get(incarnation)
+        return peer is not None and bool(peer.unsent)
+
     def version(self, incarnation: str) -> messages.Version:
         """Say in which version to speak to a worker."""
         peer = self._peers.known.get(incarnation)

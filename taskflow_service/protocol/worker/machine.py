@@ -183,6 +183,11 @@ class Worker:
         """Build the report for an engine, as late as possible."""
         return self._reporting.report(incarnation, now)
 
+    def has_more(self, incarnation: str) -> bool:
+        """Tell whether the last report did not hold all for an engine."""
+        party = self._book.parties.get(incarnation)
+        return party is not None and party.due
+
     def version(self, incarnation: str) -> messages.Version:
         """Say in which version to speak to an engine.
 

@@ -21,9 +21,11 @@ import threading
 import fixtures
 from oslotest import base
 
+from taskflow_service import clock as clock_mod
 from taskflow_service import engines
 from taskflow_service import exceptions
 from taskflow_service import task
+from taskflow_service.engines import commits as commits_mod
 from taskflow_service.engines import loop as loop_mod
 from taskflow_service.patterns import unordered_flow
 from taskflow_service.persistence import backends
@@ -51,6 +53,10 @@ class Gate:
         self.reached = threading.Event()
         self.threads = set()
         self.errors = []
+        self.sizes = []
+        #: While set, the logbook is away; released for each failure.
+        self.away = threading.Event()
+        self.failures = threading.Semaphore(0)
         self._make = backend.open_writer
         backend.open_writer = self._open_writer
 
@@ -62,8 +68,13 @@ class Gate:
             self.threads.add(threading.current_thread().name)
             self.reached.set()
             self.open.wait(LONG)
-            if self.errors:
-                raise self.errors.pop(0)
+            self.sizes.append(len(changes))
+            if self.away.is_set():
+                self.failures.release()
+                raise exceptions.StorageOutage('away')
+            error = self.errors.pop(0) if self.errors else None
+            if error is not None:
+                raise error
             return commit(changes)
 
         writer.commit = through
@@ -172,10 +183,23 @@ class CommitterTest(base.BaseTestCase):
     def test_an_outage_is_waited_for(self):
         with Busy() as loop:
             engine, future, elsewhere = self.held(loop)
-            self.gate.errors += [exceptions.StorageOutage('away')] * 2
-            elsewhere.let_go()
+            self.gate.away.set()
             self.gate.open.set()
+            # By the second time it is known that it is away.
+            self.assertTrue(self.gate.failures.acquire(timeout=LONG))
+            self.assertTrue(self.gate.failures.acquire(timeout=LONG))
+            try:
+                elsewhere.let_go()
+                other = loop.submit(self.engine('other', 'a', kept=False))
+                # What came is dated, and nobody takes it before it is known
+                # for how long the logbook was away.
+                outcome, _submission = loop.inbox._items
+                self.assertIsNotNone(outcome.received)
+                self.assertFalse(other.done())
+            finally:
+                self.gate.away.clear()
             future.result(LONG)
+            other.result(LONG)
             self.assertGreater(loop.away, 0)
         self.assertEqual(['SUCCESS'] * 3, self.stored(engine))
 
@@ -213,6 +237,32 @@ class CommitterTest(base.BaseTestCase):
                 future.result(LONG)
         for engine in loaded:
             self.assertEqual(['SUCCESS'] * 4, self.stored(engine))
+        self.assertLess(2 * len(self.gate.sizes), sum(self.gate.sizes))
+
+    def test_a_turn_is_of_so_many_flows(self):
+        self.useFixture(
+            fixtures.MonkeyPatch(f'{loop_mod.__name__}.MOST_FLOWS', 7)
+        )
+        turns = loop_mod.Turns()
+        for _ in range(10):
+            drive = loop_mod.Drive.__new__(loop_mod.Drive)
+            drive.finished = False
+            turns.inbox.put(drive)
+            turns.inbox.put(drive)
+        taken = [len(turns.collect()[0]) for _ in range(3)]
+        self.assertEqual([7, 4, 0], taken)
+
+    def test_what_nobody_expects_takes_no_room_with_it(self):
+        with engines.Loop() as loop:
+            first = self.engine('first', 'a', engine='parallel', max_workers=1)
+            self.gate.errors.append(ZeroDivisionError('a bug'))
+            future = loop.submit(first)
+            self.assertRaises(ZeroDivisionError, future.result, LONG)
+            second = self.engine(
+                'second', 'a', engine='parallel', max_workers=1
+            )
+            loop.submit(second).result(LONG)
+        self.assertEqual({'taskflow-loop'}, self.gate.threads)
 
     def test_a_loop_that_ends_waits_for_its_commit(self):
         loop = Busy()
@@ -225,4 +275,31 @@ class CommitterTest(base.BaseTestCase):
         self.assertTrue(future.done())
         self.assertNotIn(
             'taskflow-commits', [each.name for each in threading.enumerate()]
+        )
+
+
+class PatienceTest(base.BaseTestCase):
+    def test_all_units_share_the_last_patience(self):
+        clock = clock_mod.VirtualClock(auto=True)
+        told = []
+        commits = commits_mod.Commits(clock, told.append)
+
+        def call():
+            raise exceptions.StorageOutage('away')
+
+        commits.stopping.set()
+        for _ in range(10):
+            self.assertRaises(
+                exceptions.StorageOutage, commits._through_outages, call, 1
+            )
+        self.assertLess(clock.monotonic(), 2 * commits_mod.LAST_PATIENCE)
+        self.assertEqual([True, False], told)
+        # It was there again: that is another outage.
+        self.assertEqual('here', commits._wait_for(lambda: 'here'))
+        began = clock.monotonic()
+        self.assertRaises(
+            exceptions.StorageOutage, commits._through_outages, call, 1
+        )
+        self.assertLessEqual(
+            began + commits_mod.LAST_PATIENCE, clock.monotonic()
         )

@@ -19,10 +19,14 @@ import time
 import fixtures
 from oslotest import base
 
+from taskflow_service import engines
 from taskflow_service import exceptions
 from taskflow_service import identity
+from taskflow_service import task
 from taskflow_service import worker as worker_mod
+from taskflow_service.messaging import control
 from taskflow_service.messaging import transport
+from taskflow_service.patterns import unordered_flow
 from tests import remote
 
 
@@ -100,6 +104,49 @@ class WorkerTest(base.BaseTestCase):
             [],
         )
         self.assertIn('[worker] topics', str(error))
+
+
+class Large(task.Task):
+    default_provides = 'large'
+
+    def execute(self, text: str = 'a') -> str:
+        return 15_000 * text[0]
+
+
+class ManyPiecesTest(base.BaseTestCase):
+    """What one message does not hold follows it at once."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        # Else it would go when the control thread looks around by itself.
+        self.useFixture(
+            fixtures.MonkeyPatch(f'{control.__name__}.TICK', 2 * remote.LONG)
+        )
+        self.bus = self.useFixture(remote.Bus())
+        self.bus.conf.set_override('max_message_size', 66_000, 'remote')
+        self.bus.conf.set_override('slots', 24, 'worker')
+        self.bus.worker(Large)
+
+    def run_flow(self, store: dict[str, str]) -> None:
+        flow = unordered_flow.Flow('f').add(
+            *[
+                Large(str(number), provides=f'large-{number}')
+                for number in range(24)
+            ]
+        )
+        engine = engines.load(
+            flow, conf=self.bus.conf, engine='workers', store=store
+        )
+        thread = threading.Thread(target=engine.run, daemon=True)
+        thread.start()
+        thread.join(remote.LONG)
+        self.assertEqual('SUCCESS', engine.storage.get_flow_state())
+
+    def test_results(self) -> None:
+        self.run_flow({})
+
+    def test_arguments(self) -> None:
+        self.run_flow({'text': 15_000 * 'b'})
 
 
 class NoBrokerTest(base.BaseTestCase):
