@@ -52,10 +52,11 @@ def main(argv: list[str]) -> int:
     scale = measure.QUICK if quick else measure.FULL
     rows = []
     for name in args.suites or SUITES:
-        found = list(SUITES[name](scale))
         print(f'{name}, {"quick" if quick else "full"}')
-        print(measure.table(found), flush=True)
-        rows += found
+        print(measure.header(), flush=True)
+        for row in SUITES[name](scale):
+            print(measure.line(row), flush=True)
+            rows.append(row)
     if args.json:
         args.json.write_text(measure.as_json(rows) + '\n')
     missed = any(row.verdict == 'MISSED' for row in rows)

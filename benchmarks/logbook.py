@@ -180,8 +180,7 @@ def _measure(
         )
         yield measure.Row(
             f'durable fan-out, {name}, {wide} tasks',
-            1
-            / measure.ratio(
+            measure.speedup(
                 lambda: durable.seconds(
                     'unordered', wide, engine='parallel', executor='threads'
                 ),
@@ -202,8 +201,7 @@ def _against(
     n = 200
     yield measure.Row(
         f"durable chain against TaskFlow's backend, {name}, {n} tasks",
-        1
-        / measure.ratio(
+        measure.speedup(
             lambda: durable.seconds('results', n, engine='serial'),
             lambda: _taskflow(url, n),
             scale.pairs,
@@ -222,8 +220,7 @@ def _against(
             try:
                 yield measure.Row(
                     f'durable chain against DBOS, {name}{note}',
-                    1
-                    / measure.ratio(
+                    measure.speedup(
                         lambda: ours.seconds('results', n, engine='serial'),  # noqa: B023
                         lambda: dbos.seconds(n),  # noqa: B023
                         scale.pairs,

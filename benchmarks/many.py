@@ -98,7 +98,7 @@ def row(
     """Measure how much faster one loop is."""
     return measure.Row(
         what,
-        1 / measure.ratio(many.loop, many.threads, pairs),
+        measure.speedup(many.loop, many.threads, pairs),
         'x an engine a thread',
         budget,
     )

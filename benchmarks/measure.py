@@ -15,12 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Sequence
 import dataclasses
 import json
 import statistics
+import sys
 import time
 from typing import Any
+
+#: What the longest cell of each column takes.
+_WIDTHS = (64, 32, 18, 0)
 
 #: Times a piece of work and returns the seconds it took.
 Measure = Callable[[], float]
@@ -90,28 +93,42 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def ratio(ours: Measure, theirs: Measure, pairs: int) -> float:
-    """Return the median of ours / theirs over interleaved pairs."""
-    ratios = []
-    for _ in range(pairs):
-        reference = theirs()
-        ratios.append(ours() / reference)
-    return statistics.median(ratios)
+    """Return the median of ours / theirs over interleaved pairs.
+
+    Each pair is told on standard error as it ends: some take minutes.
+    """
+    return _median(pairs, lambda reference: ours() / reference, theirs)
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Lay out rows as aligned text."""
-    cells = [('what', 'measured', 'budget', '')]
-    for row in rows:
-        value = '-' if row.value is None else f'{row.value:.3g} {row.unit}'
-        verdict = ' '.join(filter(None, (row.verdict, row.note)))
-        cells.append((row.what, value, str(row.budget or ''), verdict))
-    widths = [max(len(line[i]) for line in cells) for i in range(4)]
-    return '\n'.join(
-        '  '.join(
-            text.ljust(width) for text, width in zip(line, widths, strict=True)
-        ).rstrip()
-        for line in cells
-    )
+def speedup(ours: Measure, theirs: Measure, pairs: int) -> float:
+    """Return the median of theirs / ours, as ``ratio`` does."""
+    return _median(pairs, lambda reference: reference / ours(), theirs)
+
+
+def _median(
+    pairs: int, compare: Callable[[float], float], theirs: Measure
+) -> float:
+    found: list[float] = []
+    for pair in range(1, pairs + 1):
+        found.append(compare(theirs()))
+        print(f'  pair {pair} of {pairs}: {found[-1]:.3g}', file=sys.stderr)
+    return statistics.median(found)
+
+
+def header() -> str:
+    """Return the line above the rows."""
+    return _line('what', 'measured', 'budget', '')
+
+
+def line(row: Row) -> str:
+    """Lay out a row on its own, for it is shown as soon as it is measured."""
+    value = '-' if row.value is None else f'{row.value:.3g} {row.unit}'
+    verdict = ' '.join(filter(None, (row.verdict, row.note)))
+    return _line(row.what, value, str(row.budget or ''), verdict)
+
+
+def _line(*cells: str) -> str:
+    return '  '.join(map(str.ljust, cells, _WIDTHS)).rstrip()
 
 
 def as_json(rows: Iterable[Row]) -> str:

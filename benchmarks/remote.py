@@ -183,8 +183,7 @@ def _measure(url: str, scale: measure.Scale) -> Iterator[measure.Row]:
         )
         yield measure.Row(
             f'remote fan-out, {wide} tasks',
-            1
-            / measure.ratio(
+            measure.speedup(
                 lambda: remote.seconds('unordered', wide),
                 lambda: bare.fan_out(wide),
                 scale.pairs,
@@ -214,7 +213,7 @@ def _against(
             celery(most)
             yield measure.Row(
                 what,
-                1 / measure.ratio(ours, lambda: celery(most), scale.pairs),
+                measure.speedup(ours, lambda: celery(most), scale.pairs),
                 'x',
                 AGAINST_CELERY,
             )
@@ -226,7 +225,7 @@ def _against(
             most = others.largest(workers, most)
             yield measure.Row(
                 what.format(most),
-                1 / measure.ratio(ours, lambda: workers(most), scale.pairs),
+                measure.speedup(ours, lambda: workers(most), scale.pairs),
                 'x',
                 AGAINST_TASKFLOW,
             )
