@@ -902,7 +902,7 @@ class DatabaseSuite(backends.RowsSuite):
             conn.exec_driver_sql(analyze)
         with (
             statements(self.backend.engine) as seen,
-            _texts(self.backend.engine) as texts,
+            texts(self.backend.engine) as explained,
         ):
             self.connection.find_flows(limit=10)
             self.connection.find_flows(limit=10, marker='f0001500')
@@ -917,7 +917,7 @@ class DatabaseSuite(backends.RowsSuite):
             next(self.backend.purge(100.0, ['SUCCESS']))
             next(self.backend.purge(200.0))
         self.assertTrue(seen)
-        for statement, parameters in texts:
+        for statement, parameters in explained:
             if statement.startswith(('SELECT', 'DELETE', 'WITH')):
                 self.assertEqual(
                     [], self._scans(statement, parameters), statement
@@ -928,10 +928,6 @@ class DatabaseSuite(backends.RowsSuite):
         with self.backend.engine.connect() as conn:
             name = conn.dialect.name
             explain = 'EXPLAIN QUERY PLAN ' if name == 'sqlite' else 'EXPLAIN '
-            if name == 'postgresql':
-                # Of few rows it would rather read the table: the question
-                # is whether it has to.
-                conn.exec_driver_sql('SET LOCAL enable_seqscan = off')
             rows = conn.exec_driver_sql(explain + statement, parameters)
             steps = [' '.join(map(str, row)) for row in rows]
             types = {
@@ -951,7 +947,8 @@ class DatabaseSuite(backends.RowsSuite):
 
 
 @contextlib.contextmanager
-def _texts(engine: sa.Engine) -> Iterator[list[tuple[str, typing.Any]]]:
+def texts(engine: sa.Engine) -> Iterator[list[tuple[str, typing.Any]]]:
+    """Note the statements that are executed, with their parameters."""
     seen: list[tuple[str, typing.Any]] = []
 
     def hook(conn, cursor, statement, parameters, context, many):  # type: ignore[no-untyped-def]

@@ -50,6 +50,17 @@ class PostgreSQLTest(databases.DatabaseSuite, base.BaseTestCase):
         self.assertEqual({'x' * 3000}, {detail.results for detail in read})
         self.assertEqual(10, len(list(read)))
 
+    def test_a_unit_goes_by_index_though_the_tables_were_never_analyzed(self):
+        # A statement that is prepared now keeps its plan while they grow.
+        self.saved_book('f')
+        with databases.texts(self.backend.engine) as texts:
+            self.writer().commit(
+                [self.change('f', 0, atoms=[self.row('f', 'a')])]
+            )
+        units = [each for each in texts if each[0].startswith('WITH')]
+        self.assertEqual(1, len(units))
+        self.assertEqual([], self._scans(*units[0]))
+
 
 class MariaDBTest(databases.DatabaseSuite, base.BaseTestCase):
     def setUp(self):

@@ -164,6 +164,8 @@ def create_engine(
         for listener in list(engine.dispatch.begin):
             event.remove(engine, 'begin', listener)
         event.listen(engine, 'begin', _sqlite_begin)
+    elif dialect == 'postgresql':
+        event.listen(engine, 'connect', _postgresql_connected)
     elif dialect == 'mysql':
         event.listen(engine, 'connect', _mysql_connected)
     return engine
@@ -189,6 +191,19 @@ def _sqlite_begin(conn: sa.Connection) -> None:
         dbapi.execute(text)
     except sqlite3.Error as error:
         raise sa_exc.OperationalError(text, None, error) from error
+
+
+def _postgresql_connected(dbapi: typing.Any, record: typing.Any) -> None:
+    # Every statement here has an index to go by. Without statistics the
+    # planner reads the whole of a table that was small when the statement was
+    # prepared, and keeps that plan while the table grows, until the server
+    # next analyzes it. What has no index (the few owners) costs so much on
+    # paper then that it would be compiled.
+    cursor = dbapi.cursor()
+    for setting in ('enable_seqscan', 'jit'):
+        cursor.execute(f"SELECT set_config('{setting}', 'off', false)")
+    cursor.close()
+    dbapi.commit()
 
 
 def _mysql_connected(dbapi: typing.Any, record: typing.Any) -> None:

@@ -81,8 +81,26 @@ class PostgreSQL(statements.Statements):
         'driven',
     )
 
+    #: Moves the rows of the flows that stand where they are thought to.
+    #: The ids are asked for twice: by a join alone the planner may come to
+    #: read all flows, by the list it goes to those of the unit.
+    _FENCE = (
+        f'UPDATE {statements.FLOWS} f'
+        ' SET turn = g.new_turn, state = g.state,'
+        ' meta = COALESCE(g.meta, f.meta), deadline = g.deadline,'
+        ' next_action_at = g.next_action_at, ended_at = g.ended_at,'
+        ' updated_at = %(now)s,'
+        ' owner = CASE WHEN g.released THEN NULL ELSE f.owner END,'
+        ' asked = CASE WHEN g.released THEN NULL ELSE f.asked END'
+        ' FROM given g'
+        ' WHERE f.uuid = ANY (ARRAY (SELECT uuid FROM given))'
+        ' AND f.uuid = g.uuid AND f.epoch = g.epoch AND f.turn = g.turn'
+        ' AND (f.owner IS NULL OR g.driven) RETURNING f.uuid'
+    )
+
     def __init__(self) -> None:
-        fence = f'fence AS ({self._fence()})'
+        given = f'given AS ({self._rows("flows", self._fenced)})'
+        fence = f'{given}, fence AS ({self._FENCE})'
         upsert_atoms = self._upsert(
             statements.ATOMS,
             unit.ATOM_COLUMNS,
@@ -121,22 +139,6 @@ class PostgreSQL(statements.Statements):
             ' AND atom_uuid = %s'
         )
 
-    def _fence(self) -> str:
-        """Move the rows of the flows that stand where they are thought to."""
-        return (
-            f'UPDATE {statements.FLOWS} f'
-            ' SET turn = g.new_turn, state = g.state,'
-            ' meta = COALESCE(g.meta, f.meta), deadline = g.deadline,'
-            ' next_action_at = g.next_action_at, ended_at = g.ended_at,'
-            ' updated_at = %(now)s,'
-            ' owner = CASE WHEN g.released THEN NULL ELSE f.owner END,'
-            ' asked = CASE WHEN g.released THEN NULL ELSE f.asked END'
-            f' FROM {self._rows("flows", self._fenced)} AS g'
-            ' WHERE f.uuid = g.uuid'
-            ' AND f.epoch = g.epoch AND f.turn = g.turn'
-            ' AND (f.owner IS NULL OR g.driven) RETURNING f.uuid'
-        )
-
     def _upsert(
         self,
         table: str,
@@ -148,7 +150,7 @@ class PostgreSQL(statements.Statements):
         return (
             f'INSERT INTO {table} ({statements.listed(columns)})'
             f' SELECT {statements.listed(columns, "g.{}")}'
-            f' FROM {self._rows(parameter, columns)} AS g'
+            f' FROM ({self._rows(parameter, columns)}) AS g'
             '{join}' + statements.on_conflict(keys, updates)
         )
 
@@ -163,8 +165,8 @@ class PostgreSQL(statements.Statements):
             for at, name in enumerate(columns)
         )
         return (
-            f'(SELECT {taken}'
-            f' FROM jsonb_array_elements(%({parameter})s::jsonb) AS e(v))'
+            f'SELECT {taken}'
+            f' FROM jsonb_array_elements(%({parameter})s::jsonb) AS e(v)'
         )
 
     def prepare(self, conn: sa.Connection) -> sa.Connection:
