@@ -67,6 +67,22 @@ class Written(typing.NamedTuple):
     poison: dict[Staged, unit.Poison]
 
 
+class Unit:
+    """What some flows have to write, and those that cannot write theirs."""
+
+    def __init__(self) -> None:
+        self.written = Written({}, {})
+        #: By backend.
+        self.changes: dict[int, list[tuple[Staged, unit.FlowChange]]] = {}
+
+    def add(self, other: Unit) -> None:
+        """Take in another unit, of other flows."""
+        self.written.failed.update(other.written.failed)
+        self.written.poison.update(other.written.poison)
+        for key, changes in other.changes.items():
+            self.changes.setdefault(key, []).extend(changes)
+
+
 class Commits:
     """The writers of one loop, one for each backend of its flows.
 
@@ -95,29 +111,37 @@ class Commits:
         self._last: clock_mod.Monotonic | None = None
         self._never = clock.event()
 
-    def write(self, drives: Iterable[Staged]) -> Written:
-        """Write what these flows staged; blocks, through outages too.
-
-        Those of a logbook that is away fail only if told to stop.
-        """
-        written = Written({}, {})
-        groups: dict[int, list[tuple[Staged, unit.FlowChange]]] = {}
+    @staticmethod
+    def collect(drives: Iterable[Staged]) -> Unit:
+        """Make a unit of what these flows staged."""
+        made = Unit()
         for drive in drives:
             if not drive.record.tracks or drive.error is not None:
                 continue
             try:
                 change = drive.ledger.change(release=drive.finished)
             except exceptions.StorageFailure as error:
-                written.failed[drive] = error
+                made.written.failed[drive] = error
                 if isinstance(error, exceptions.ValueNotStorable):
-                    written.poison[drive] = {error.task or '': error}
+                    made.written.poison[drive] = {error.task or '': error}
+                continue
+            except Exception as error:
+                LOG.exception('Flow %s cannot be written', drive.flow_uuid)
+                made.written.failed[drive] = error
                 continue
             if change is not None:
                 key = id(drive.ledger.backend)
-                groups.setdefault(key, []).append((drive, change))
-        for key, staged in groups.items():
-            self._commit(key, staged, written)
-        return written
+                made.changes.setdefault(key, []).append((drive, change))
+        return made
+
+    def write(self, made: Unit) -> Written:
+        """Write a unit; blocks, through outages too.
+
+        The flows of a logbook that is away fail only if told to stop.
+        """
+        for key, changes in made.changes.items():
+            self._commit(key, changes, made.written)
+        return made.written
 
     def _commit(
         self,

@@ -19,7 +19,6 @@ what is staged meanwhile is the next one, so that units grow with the load.
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Iterable
 import logging
 import queue
 import threading
@@ -31,7 +30,12 @@ from taskflow_service.executors import base as executors_base
 
 LOG = logging.getLogger(__name__)
 
+#: How many flows make a unit large enough: more of them would have the loop
+#: wait for all of them at once, and then the database for the loop.
+MOST_FLOWS = 200
+
 Placed = dict[turn.Drive, list[executors_base.Request]]
+_HandedIn = tuple[Placed, commits.Unit]
 
 
 class Back(typing.NamedTuple):
@@ -47,39 +51,44 @@ class Committer:
     Used by the loop's thread alone, which may write itself what is not under
     way. Its own thread starts with the first flow that is handed in.
 
-    :param write: writes what flows have staged; blocks
     :param deliver: takes each unit that is back, from the other thread
     """
 
     def __init__(
-        self,
-        write: Callable[[Iterable[turn.Drive]], commits.Written],
-        deliver: Callable[[Back], object],
+        self, logbooks: commits.Commits, deliver: Callable[[Back], object]
     ) -> None:
-        self._write = write
+        self._commits = logbooks
         self._deliver = deliver
-        self._queue: queue.SimpleQueue[Placed | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_HandedIn | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         #: The flows that were handed in and are not back.
         self.under_way: set[turn.Drive] = set()
 
-    def write(self, unit: Placed) -> commits.Written:
-        """Write a unit here; blocks. What nobody expects fails its flows."""
+    def write(self, placed: Placed) -> commits.Written:
+        """Write flows here; blocks. What nobody expects fails them."""
+        return self._write(placed, self._commits.collect(placed))
+
+    def _write(self, placed: Placed, unit: commits.Unit) -> commits.Written:
         try:
-            return self._write(unit)
+            return self._commits.write(unit)
         except Exception as error:
-            LOG.exception('What became of %d flows is not known', len(unit))
-            return commits.Written(dict.fromkeys(unit, error), {})
+            LOG.exception('What became of %d flows is not known', len(placed))
+            return commits.Written(dict.fromkeys(placed, error), {})
 
     def hand_in(self, placed: Placed) -> None:
-        """Have flows written; does not block."""
+        """Have flows written; does not block.
+
+        What they staged is collected here, which is most of what this
+        process has to do for a commit; the other thread mostly waits.
+        """
+        unit = self._commits.collect(placed)
         self.under_way |= placed.keys()
         if self._thread is None:
             self._thread = threading.Thread(
                 target=self._main, name='taskflow-commits', daemon=True
             )
             self._thread.start()
-        self._queue.put(placed)
+        self._queue.put((placed, unit))
 
     def take_back(self, unit: Back) -> None:
         """Take note of a unit that is back."""
@@ -94,12 +103,16 @@ class Committer:
     def _main(self) -> None:
         closed = False
         while not closed:
-            unit: Placed = {}
-            waiting = [self._queue.get()]
-            while not self._queue.empty():
-                waiting.append(self._queue.get())
-            for placed in waiting:
-                closed = closed or placed is None
-                unit |= placed or {}
-            if unit:
-                self._deliver(Back(unit, self.write(unit)))
+            placed: Placed = {}
+            unit = commits.Unit()
+            while not placed or (
+                len(placed) < MOST_FLOWS and not self._queue.empty()
+            ):
+                handed_in = self._queue.get()
+                if handed_in is None:
+                    closed = True
+                    break
+                placed |= handed_in[0]
+                unit.add(handed_in[1])
+            if placed:
+                self._deliver(Back(placed, self._write(placed, unit)))

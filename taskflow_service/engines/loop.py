@@ -139,6 +139,8 @@ class Turns:
             item = self.inbox.pop()
             if type(item) is executors_base.Outcome:
                 drive = typing.cast(Drive, item.request.run)
+                if item.end is not None:
+                    drive.executor.taken(item.request)
                 if not drive.finished:
                     moved.setdefault(drive, []).append(item)
             elif type(item) is not Drive:
@@ -149,7 +151,7 @@ class Turns:
 
     def commit(self, placed: dict[Drive, list[Request]]) -> None:
         """Commit what flows have staged, start what they placed; blocks."""
-        self.settle(placed, self.commits.write(placed))
+        self.settle(placed, self.commits.write(self.commits.collect(placed)))
 
     def settle(
         self,
@@ -288,9 +290,7 @@ class Loop(Turns):
         self._staged: dict[Drive, list[Request]] = {}
         #: The same of those that are committed, until it is started.
         self._settling: dict[Drive, list[Request]] = {}
-        self._committer = committer_mod.Committer(
-            self.commits.write, self.inbox.put
-        )
+        self._committer = committer_mod.Committer(self.commits, self.inbox.put)
         self._pool = futures.ThreadPoolExecutor(
             CALLBACK_THREADS, thread_name_prefix='taskflow-callbacks'
         )
@@ -382,7 +382,22 @@ class Loop(Turns):
                 self._call(drive, drive.take, outcomes)
             else:
                 self._advance(drive, drive.take, outcomes)
+        for executor in self.executors.values():
+            for run in executor.called():
+                self._fill(typing.cast(Drive, run))
         self._commit()
+
+    def _fill(self, drive: Drive) -> None:
+        """Have a flow that waited for room take it within this turn."""
+        if drive.finished:
+            return
+        elsewhere = drive in self._busy or drive in self._committer.under_way
+        if elsewhere or (drive.calls_user_code and drive in self._staged):
+            self._early.setdefault(drive, [])
+        elif drive.calls_user_code:
+            self._call(drive, drive.conclude, self._place(drive))
+        else:
+            self._advance(drive)
 
     def _is_staged(self, drive: Drive) -> bool:
         """Whether what the flow's last part staged is still to be written."""
@@ -455,18 +470,19 @@ class Loop(Turns):
             )
 
     def _advance(
-        self, drive: Drive, part: typing.Any, *args: typing.Any
+        self, drive: Drive, part: typing.Any = None, *args: typing.Any
     ) -> None:
         """Have a flow take its turn here; what fails is its own alone."""
         placed: list[Request] = []
         try:
-            part(*args)
+            if part is not None:
+                part(*args)
             placed = drive.place()
             placed = drive.conclude(placed)
         except Exception as error:
             LOG.exception('Flow %s cannot go on', drive.flow_uuid)
             drive.drop(error)
-        self._staged[drive] = placed
+        self._staged.setdefault(drive, []).extend(placed)
 
     def _call(self, drive: Drive, part: typing.Any, *args: typing.Any) -> None:
         """Run a part of a turn that calls user code in the pool."""

@@ -104,6 +104,8 @@ class Drive:
     handed_over = False
     #: Its end is committed.
     landed = False
+    #: See ``executors.base.Run``.
+    share = 0
     #: Whether a flow that is cancelled reverts what was done.
     _reverts = True
 

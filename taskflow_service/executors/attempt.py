@@ -18,6 +18,7 @@ the process (KeyboardInterrupt, SystemExit) passes.
 
 from __future__ import annotations
 
+import functools
 import typing
 
 from taskflow_service import cancellation
@@ -43,10 +44,17 @@ def attempt_of(
         request.number,
     )
     attempt.task = request.task
-    attempt.tell = lambda event, details: deliver(
-        base.Outcome(request, None, (event, details))
-    )
+    attempt.tell = functools.partial(_tell, request, deliver)
     return attempt
+
+
+def _tell(
+    request: base.Request,
+    deliver: base.Deliver,
+    event: str,
+    details: dict[str, typing.Any],
+) -> None:
+    deliver(base.Outcome(request, None, (event, details)))
 
 
 def perform(

@@ -49,6 +49,9 @@ class Run(typing.Protocol):
     epoch: int
     #: ``oslo_context`` values that travel with a request, or None.
     context: dict[str, typing.Any] | None
+    #: The executor's: how many more requests the flow may place while others
+    #: wait for room.
+    share: int
 
     def poke(self) -> None:
         """Have the loop offer what is ready once more. Thread-safe."""
@@ -226,6 +229,19 @@ class Executor(abc.ABC):
     @abc.abstractmethod
     def release(self, requests: list[Request]) -> None:
         """Give the room of placed requests back; they were not committed."""
+
+    def taken(self, request: Request) -> None:
+        """Take note that the loop has a request's outcome: its room is free.
+
+        Not sooner: its own flow is the first that may use it.
+        """
+
+    def called(self) -> Iterable[Run]:
+        """Take out, one by one, flows that waited for the room there is.
+
+        Each is to be offered for anew before the next one is asked for.
+        """
+        return ()
 
     def withdraw(self, run: Run) -> list[Request]:
         """Give up and return what waits, unplaced, for this flow."""

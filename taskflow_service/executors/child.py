@@ -51,6 +51,7 @@ class Flow:
     flow_name: str
     epoch: int
     context: dict[str, typing.Any] | None
+    share: int = 0
 
     def poke(self) -> None:
         """Do nothing: its loop is in another process."""

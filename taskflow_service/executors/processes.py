@@ -25,6 +25,8 @@ program that trust each other; nothing of it is stored or leaves the machine.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Iterator
+import contextlib
 import logging
 import multiprocessing
 from multiprocessing import connection
@@ -83,9 +85,8 @@ class ProcessesExecutor(base.Executor):
         )
         self._slots: list[_Slot] = []
         self._waiting = waiting.Queue()
-        #: Guards the count of open requests.
-        self._lock = threading.Lock()
-        self._open = 0
+        #: What is placed, until the loop has its outcome.
+        self._open: set[base.Request] = set()
 
     def check(self, tasks: Iterable[task_mod.Task]) -> None:
         """Refuse tasks that cannot travel to another process."""
@@ -102,22 +103,31 @@ class ProcessesExecutor(base.Executor):
 
     def place(self, offer: base.Offer) -> list[base.Request]:
         """Take as many as there are idle processes."""
+        room = self._waiting.most(offer.run, self._room, 1)
         placed: list[base.Request] = []
-        try:
-            while self._open + len(placed) < self._width:
+        with contextlib.suppress(IndexError):
+            while len(placed) < room:
                 placed.append(offer.take())
-        except IndexError:
-            pass
-        with self._lock:
-            self._open += len(placed)
+        self._waiting.took(offer.run, len(placed))
+        self._open.update(placed)
         if len(offer):
             self._waiting.add(offer.run)
+        else:
+            self._waiting.leave(offer.run)
         return placed
+
+    @property
+    def _room(self) -> int:
+        return max(0, self._width - len(self._open))
+
+    def called(self) -> Iterator[base.Run]:
+        """Take out flows that waited for the room there is, one by one."""
+        return self._waiting.call(self._room, 1)
 
     def idle(self) -> None:
         """Give room that a flow did not take to the next one."""
-        if self._waiting and self._open < self._width:
-            self._waiting.call()
+        for run in self._waiting.call(min(1, self._room), 1):
+            run.poke()
 
     def start(self, requests: list[base.Request]) -> None:
         """Hand them to the processes, which are started when needed."""
@@ -129,23 +139,22 @@ class ProcessesExecutor(base.Executor):
                 self.end(request, base.End.FAILED, failure)
                 continue
             self.queue.put(request)
-            if len(self._slots) < min(self._open, self._width):
+            if len(self._slots) < min(len(self._open), self._width):
                 self._slots.append(_Slot(self, len(self._slots)))
 
     def end(
         self, request: base.Request, end: base.End, value: typing.Any
     ) -> None:
         """Deliver an outcome; from any thread."""
-        with self._lock:
-            self._open -= 1
-        # Before its own flow, which else would take the room again.
-        self._waiting.call()
         self.deliver(base.Outcome(request, end, value))
 
     def release(self, requests: list[base.Request]) -> None:
         """Give their room back."""
-        with self._lock:
-            self._open -= len(requests)
+        self._open.difference_update(requests)
+
+    def taken(self, request: base.Request) -> None:
+        """Give its room back."""
+        self._open.discard(request)
 
     def cancel(self, request: base.Request, reason: str) -> None:
         """Tell a task to stop, and see to it that it does."""

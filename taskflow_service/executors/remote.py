@@ -124,6 +124,14 @@ class RemoteExecutor(base.Executor):
                 offer.put_back(request)
         return placed
 
+    def taken(self, request: base.Request) -> None:
+        """Give back the room of a request that ran here."""
+        self._local.taken(request)
+
+    def called(self) -> Iterable[base.Run]:
+        """Take out flows that waited for threads of this process."""
+        return self._local.called()
+
     def idle(self) -> None:
         """Have the threads of tasks that stay here do their upkeep."""
         self._local.idle()

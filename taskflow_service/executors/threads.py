@@ -15,7 +15,9 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Iterator
 from concurrent import futures
+import contextlib
 import logging
 import os
 import threading
@@ -23,6 +25,7 @@ import typing
 
 from taskflow_service import clock
 from taskflow_service import exceptions
+from taskflow_service import task as task_mod
 from taskflow_service.executors import attempt as attempt_mod
 from taskflow_service.executors import base
 from taskflow_service.executors import waiting
@@ -37,6 +40,10 @@ MAX_BACKLOG = 1000
 #: no later than that. Longer than a busy database takes for a commit, or the
 #: pool waits for it, and the pace that it then has lets less wait still.
 HORIZON = 0.1
+
+#: How many tasks shorter than a commit a flow may place one after the other
+#: while others wait: the end of one is then committed with the next.
+SHARE = 10
 
 
 def default_workers() -> int:
@@ -54,8 +61,9 @@ class ThreadsExecutor(base.Executor):
     commit share one, longer ones do not queue. Of a pool that does not say
     how many threads it has everything ready is given to it.
 
-    ``per_flow`` bounds how many tasks of one flow run at once. A pool that
-    was given is not shut down.
+    Flows that wait for room get it in turn, each for one task, or for
+    ``SHARE`` where there is a backlog. ``per_flow`` bounds how many tasks of
+    one flow run at once. A pool that was given is not shut down.
     """
 
     def __init__(
@@ -76,16 +84,19 @@ class ThreadsExecutor(base.Executor):
         if executor is not None:
             self._width = getattr(executor, '_max_workers', None)
         self._per_flow = per_flow
+        #: What is placed, until the loop has its outcome.
+        self._open: set[base.Request] = set()
         #: Guards what the threads of the pool change.
         self._lock = threading.Lock()
-        self._open = 0
+        #: How many requests the pool has.
+        self._in_pool = 0
         #: What the threads of the own pool are to run, and how many do.
         self._todo: collections.deque[base.Request] = collections.deque()
         self._busy = 0
         self._waiting = waiting.Queue()
         self._running: dict[str, int] = {}
         self._backlog = 0
-        #: Whether a flow found no room, and the pool ran dry after that.
+        #: Whether flows wait that found no room, and the pool ran dry.
         self._short = False
         self._too_small = False
         #: When the pool's pace was last looked at, and what ended since.
@@ -104,39 +115,48 @@ class ThreadsExecutor(base.Executor):
     def place(self, offer: base.Offer) -> list[base.Request]:
         """Take as many as there is room for."""
         room = self._room()
+        if room is not None:
+            room = self._waiting.most(offer.run, room, self._share)
+        most = room
         if self._per_flow is not None:
             free = self._per_flow - self._running.get(offer.run.flow_uuid, 0)
-            room = free if room is None else min(room, free)
-        placed: list[base.Request] = []
-        timed = False
-        try:
-            while room is None or len(placed) < room:
-                request = offer.take()
-                timed = self._has_to_wait(request, len(placed))
-                if timed:
-                    offer.put_back(request)
-                    break
-                placed.append(request)
-        except IndexError:
-            pass
+            most = free if room is None else min(room, free)
+        placed, timed = self._take(offer, most)
         if placed:
-            with self._lock:
-                self._open += len(placed)
-                if self._per_flow is not None:
-                    uuid = placed[0].run.flow_uuid
-                    running = self._running.get(uuid, 0)
-                    self._running[uuid] = running + len(placed)
-        if timed or (self._is_full() and len(offer)):
+            self._waiting.took(offer.run, len(placed))
+            self._open.update(placed)
+            if self._per_flow is not None:
+                uuid = placed[0].run.flow_uuid
+                running = self._running.get(uuid, 0)
+                self._running[uuid] = running + len(placed)
+        if timed or (len(placed) == room and len(offer)):
             self._short = self._short or not timed
             self._waiting.add(offer.run)
+        else:
+            self._waiting.leave(offer.run)
+            self._short = self._short and bool(self._waiting)
         return placed
+
+    def _take(
+        self, offer: base.Offer, most: int | None
+    ) -> tuple[list[base.Request], bool]:
+        """Take what is offered; say whether the next has to wait."""
+        placed: list[base.Request] = []
+        with contextlib.suppress(IndexError):
+            while most is None or len(placed) < most:
+                request = offer.take()
+                if self._has_to_wait(request, len(placed)):
+                    offer.put_back(request)
+                    return placed, True
+                placed.append(request)
+        return placed, False
 
     def _has_to_wait(self, request: base.Request, placed: int) -> bool:
         """Whether it is not to be placed without a thread that is free.
 
         Its time would run while it waits.
         """
-        if self._width is None or self._open + placed < self._width:
+        if self._width is None or len(self._open) + placed < self._width:
             return False
         task = request.task
         return bool(task.run_timeout or task.heartbeat_timeout)
@@ -149,13 +169,17 @@ class ThreadsExecutor(base.Executor):
             self._backlog = min(
                 max(2 * self._backlog, self._width), MAX_BACKLOG
             )
-        return max(0, self._width + self._backlog - self._open)
+        return max(0, self._width + self._backlog - len(self._open))
 
-    def _is_full(self) -> bool:
-        return (
-            self._width is not None
-            and self._open >= self._width + self._backlog
-        )
+    @property
+    def _share(self) -> int:
+        return SHARE if self._backlog else 1
+
+    def called(self) -> Iterator[base.Run]:
+        """Take out flows that waited for the room there is, one by one."""
+        if not self._waiting:
+            return iter(())
+        return self._waiting.call(self._room() or 0, self._share)
 
     def idle(self) -> None:
         """Let the backlog shrink to the pool's pace.
@@ -170,13 +194,14 @@ class ThreadsExecutor(base.Executor):
                 self._backlog = min(self._backlog, pace)
             self._looked, self._ended, self._dry = now, 0, False
         # Where no thread is free, who waits is called when one is.
-        if self._waiting and self._open < (self._width or 0):
-            self._waiting.call()
+        if self._waiting and len(self._open) < (self._width or 0):
+            for run in self._waiting.call(1, self._share):
+                run.poke()
 
     def start(self, requests: list[base.Request]) -> None:
         """Hand them to the pool."""
-        for request in requests:
-            request.private = attempt_mod.attempt_of(request, self.deliver)
+        with self._lock:
+            self._in_pool += len(requests)
         if self._given is None:
             self._run_in_own(requests)
             return
@@ -228,9 +253,16 @@ class ThreadsExecutor(base.Executor):
                 request = self._todo.popleft()
             self._perform(request)
 
+    def _attempt(self, request: base.Request) -> task_mod.Attempt:
+        """Return a request's attempt; made when it runs, or is cancelled."""
+        with self._lock:
+            if request.private is None:
+                request.private = attempt_mod.attempt_of(request, self.deliver)
+            return typing.cast(task_mod.Attempt, request.private)
+
     def _perform(self, request: base.Request) -> None:
         try:
-            end, value = attempt_mod.perform(request, request.private)
+            end, value = attempt_mod.perform(request, self._attempt(request))
         except BaseException as error:
             # A pool swallows it, and the flow would wait for ever.
             end, value = base.End.FAILED, _exited(error, request)
@@ -239,38 +271,33 @@ class ThreadsExecutor(base.Executor):
     def _end(
         self, request: base.Request, end: base.End, value: typing.Any
     ) -> None:
-        self._leave([request])
-        # Before its own flow, which else would take the room again.
-        self._waiting.call()
-        self.deliver(base.Outcome(request, end, value))
-
-    def _leave(self, requests: list[base.Request]) -> None:
         with self._lock:
-            self._open -= len(requests)
-            self._ended += len(requests)
-            if not self._open:
+            self._ended += 1
+            self._in_pool -= 1
+            if not self._in_pool:
                 self._dry = True
                 self._too_small = self._too_small or self._short
-                self._short = False
-            if self._per_flow is not None:
-                for request in requests:
-                    self._count_down(request.run.flow_uuid)
+        self.deliver(base.Outcome(request, end, value))
 
-    def _count_down(self, flow_uuid: str) -> None:
-        left = self._running.get(flow_uuid, 0) - 1
-        if left > 0:
-            self._running[flow_uuid] = left
-        else:
-            self._running.pop(flow_uuid, None)
+    def taken(self, request: base.Request) -> None:
+        """Give its room back."""
+        if request not in self._open:
+            return
+        self._open.remove(request)
+        if self._per_flow is not None:
+            uuid = request.run.flow_uuid
+            self._running[uuid] -= 1
+            if not self._running[uuid]:
+                del self._running[uuid]
 
     def release(self, requests: list[base.Request]) -> None:
         """Give their room back."""
-        self._leave(requests)
+        for request in requests:
+            self.taken(request)
 
     def cancel(self, request: base.Request, reason: str) -> None:
         """Set the token of a task."""
-        if request.private is not None:
-            request.private.cancellation.cancel(reason)
+        self._attempt(request).cancellation.cancel(reason)
 
     def close(self) -> None:
         """Wait for the threads to end, unless they are somebody else's."""

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Iterator
 
 from taskflow_service.executors import base
 
@@ -22,30 +22,45 @@ from taskflow_service.executors import base
 class Queue:
     """Flows that found no room, in the order in which they asked.
 
-    Thread-safe.
+    While others wait, a flow places no more than its share before it stands
+    in line again. For the loop's thread alone.
     """
 
-    __slots__ = ('_lock', '_runs')
+    __slots__ = ('_runs',)
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._runs: dict[base.Run, None] = {}
 
     def __len__(self) -> int:
         return len(self._runs)
 
-    def add(self, run: base.Run) -> None:
-        """Take note that a flow found no room."""
-        with self._lock:
-            self._runs[run] = None
+    def most(self, run: base.Run, room: int, share: int) -> int:
+        """Return how much of the room a flow may take now."""
+        if len(self._runs) == (run in self._runs):
+            run.share = share
+            return room
+        return min(room, run.share)
 
-    def call(self) -> None:
-        """Have the first one, if there is one, ask again."""
-        if not self._runs:
-            return
-        with self._lock:
-            run = next(iter(self._runs), None)
-            if run is not None:
-                del self._runs[run]
-        if run is not None:
-            run.poke()
+    def took(self, run: base.Run, count: int) -> None:
+        """Take note of how much a flow has taken."""
+        run.share = max(0, run.share - count)
+
+    def add(self, run: base.Run) -> None:
+        """Take note that a flow found no room, or not enough."""
+        self._runs.setdefault(run)
+
+    def leave(self, run: base.Run) -> None:
+        """Take note that a flow needs no more room."""
+        self._runs.pop(run, None)
+
+    def call(self, room: int, share: int) -> Iterator[base.Run]:
+        """Take out, one by one, those that are first in line for the room.
+
+        One that does not take it leaves it to the next turn: else flows
+        that cannot would be gone through again and again.
+        """
+        for _ in range(min(room, len(self._runs))):
+            run = next(iter(self._runs))
+            del self._runs[run]
+            run.share = share
+            yield run

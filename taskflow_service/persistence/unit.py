@@ -22,6 +22,7 @@ merge: each row is written once, by one statement text per table.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
 import typing
 
@@ -92,10 +93,10 @@ class FlowChange:
     steady: bool = False
     #: The last change of a run: the owner column is cleared with it.
     release: bool = False
-    atoms: list[AtomRow] = dataclasses.field(default_factory=list)
-    tries: list[TryRow] = dataclasses.field(default_factory=list)
+    atoms: Sequence[AtomRow] = ()
+    tries: Sequence[TryRow] = ()
     #: Atom uuids whose tries are deleted before ``tries`` are written.
-    forget_tries: list[str] = dataclasses.field(default_factory=list)
+    forget_tries: Sequence[str] = ()
 
 
 @dataclasses.dataclass(slots=True, frozen=True)

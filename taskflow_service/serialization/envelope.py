@@ -45,6 +45,10 @@ _TAGGED = f'{{"{encoder.TAG}'
 _SURROGATE = '\\ud'
 
 
+#: What a task that returns nothing has stored.
+_NOTHING = f'{_HEAD}null{_TAIL}'
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f'{name} is not JSON')
 
@@ -66,6 +70,8 @@ def dumps(value: Any, *, max_size: int | None = None) -> str:
     ``max_size`` bytes.  A failure that is too large loses its arguments and
     most of its texts instead.
     """
+    if value is None:
+        return _NOTHING
     text = _HEAD + _dump(value) + _TAIL
     if max_size is None or len(text) <= max_size:
         return text

@@ -18,6 +18,7 @@ change that a turn writes, and takes note of what became of it.
 
 from __future__ import annotations
 
+from collections.abc import Set
 import contextlib
 import time
 import typing
@@ -98,13 +99,18 @@ class Ledger:
             release=release,
         )
         nodes = sorted(staged.dirty)
-        change.atoms = [self._row(node, pack) for node in nodes]
+        atoms = change.atoms = [self._row(node, pack) for node in nodes]
         if staged.injector_changed:
-            change.atoms.append(record.injector_row(pack))
-        change.forget_tries = [record.uuid(node) for node in staged.forgotten]
-        for node in nodes:
-            if record.is_retry(node):
-                change.tries.extend(record.new_tries(node, pack))
+            atoms.append(record.injector_row(pack))
+        if staged.forgotten:
+            change.forget_tries = list(map(record.uuid, staged.forgotten))
+        retries = record.retries.intersection(nodes)
+        if retries:
+            change.tries = [
+                each
+                for node in sorted(retries)
+                for each in record.new_tries(node, pack)
+            ]
         return change
 
     def _next_action_at(self) -> float | None:
@@ -172,6 +178,9 @@ def _seen(change: unit.FlowChange) -> tuple[typing.Any, ...]:
     return change.state, change.next_action_at, change.ended_at
 
 
+_NOBODY: Set[int] = frozenset()
+
+
 class _Staged:
     """What a record had to write when it was looked at.
 
@@ -179,9 +188,13 @@ class _Staged:
     meanwhile belongs to the next change.
     """
 
+    __slots__ = ('changed', 'dirty', 'forgotten', 'injector_changed')
+
     def __init__(self, record: record_mod.Record) -> None:
         self.dirty, record.dirty = record.dirty, set()
-        self.forgotten, record.forgotten = record.forgotten, set()
+        self.forgotten: Set[int] = _NOBODY
+        if record.forgotten:
+            self.forgotten, record.forgotten = record.forgotten, set()
         self.changed, record.changed = record.changed, False
         self.injector_changed = record.injector_changed
         record.injector_changed = False

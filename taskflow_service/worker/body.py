@@ -43,6 +43,8 @@ Ended = tuple[messages.End, str]
 class _Run:
     """The flow of a request, as the local executors see one."""
 
+    share = 0
+
     def __init__(
         self,
         request: messages.Request,

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 
 import fixtures
@@ -21,6 +22,9 @@ from oslotest import base
 
 from taskflow_service import engines
 from taskflow_service import task
+from taskflow_service.executors import base as executors_base
+from taskflow_service.executors import threads
+from taskflow_service.executors import waiting
 from taskflow_service.patterns import linear_flow
 from taskflow_service.patterns import unordered_flow
 
@@ -46,6 +50,137 @@ class Gated(task.Task):
     def execute(self):
         self._entered.release()
         self._gate.wait(LONG)
+
+
+class Noted(task.Task):
+    """Says that it ran; may have to wait."""
+
+    def __init__(self, name, ran, gate=None):
+        super().__init__(name)
+        self._ran = ran
+        self._gate = gate
+
+    def execute(self):
+        if self._gate is not None:
+            self._gate.wait(LONG)
+        self._ran.append(self.name)
+
+
+class Flow:
+    """A flow that wants room."""
+
+    flow_uuid = flow_name = 'f'
+    epoch = 0
+    context = None
+    share = 0
+
+
+class QueueTest(base.BaseTestCase):
+    def setUp(self):
+        super().setUp()
+        self.queue = waiting.Queue()
+        self.one, self.two = Flow(), Flow()
+
+    def test_who_is_alone_takes_all_the_room_and_has_a_share_left(self):
+        self.assertEqual(7, self.queue.most(self.one, 7, 10))
+        self.queue.took(self.one, 3)
+        self.queue.add(self.two)
+        self.assertEqual(7, self.queue.most(self.one, 20, 10))
+
+    def test_who_waits_itself_is_alone(self):
+        self.queue.add(self.one)
+        self.assertEqual(7, self.queue.most(self.one, 7, 1))
+
+    def test_without_a_share_others_are_first(self):
+        self.queue.add(self.two)
+        self.assertEqual(0, self.queue.most(self.one, 7, 10))
+        self.queue.add(self.one)
+        self.assertEqual([self.two], list(self.queue.call(1, 10)))
+        self.queue.add(self.two)
+        self.assertEqual(7, self.queue.most(self.two, 7, 10))
+        self.queue.took(self.two, 10)
+        self.assertEqual(0, self.queue.most(self.two, 7, 10))
+
+    def test_who_leaves_is_not_called(self):
+        self.queue.add(self.one)
+        self.queue.add(self.two)
+        self.queue.leave(self.one)
+        self.assertEqual([self.two], list(self.queue.call(9, 1)))
+
+    def test_who_comes_back_is_not_called_twice(self):
+        self.queue.add(self.one)
+        called = []
+        for each in self.queue.call(9, 1):
+            called.append(each)
+            self.queue.add(each)
+        self.assertEqual([self.one], called)
+
+
+class Offer:
+    """Some requests of a flow."""
+
+    def __init__(self, *requests):
+        self.run = requests[0].run
+        self.left = list(requests)
+
+    def __len__(self):
+        return len(self.left)
+
+    def take(self):
+        return self.left.pop(0)
+
+    def put_back(self, request):
+        self.left.insert(0, request)
+
+
+class RoomTest(base.BaseTestCase):
+    """An executor, one turn after the other."""
+
+    def setUp(self):
+        super().setUp()
+        self.outcomes = queue.SimpleQueue()
+        self.executor = threads.ThreadsExecutor(max_workers=1)
+        self.executor.bind(self.outcomes.put)
+        self.executor.open()
+        self.addCleanup(self.executor.close)
+
+    def _request(self):
+        return executors_base.Request(
+            Flow(), 0, Short('short'), executors_base.Action.EXECUTE, 1
+        )
+
+    def test_room_is_free_once_the_loop_has_the_outcome(self):
+        first, second = self._request(), self._request()
+        self.assertEqual([first], self.executor.place(Offer(first)))
+        self.executor.start([first])
+        self.assertIs(first, self.outcomes.get(timeout=LONG).request)
+        # It ended before the second one asked: who asks is called for all
+        # that, when the loop has seen the end.
+        self.assertEqual([], self.executor.place(Offer(second)))
+        self.assertEqual([], list(self.executor.called()))
+        self.executor.taken(first)
+        self.assertEqual([second.run], list(self.executor.called()))
+        self.assertEqual([second], self.executor.place(Offer(second)))
+
+    def test_an_outcome_that_is_taken_twice_frees_room_once(self):
+        first, second, third = (self._request() for _ in range(3))
+        self.executor.place(Offer(first))
+        self.executor.taken(first)
+        self.assertEqual([second], self.executor.place(Offer(second)))
+        self.executor.taken(first)
+        self.assertEqual([], self.executor.place(Offer(third)))
+
+    def test_a_request_that_is_cancelled_before_it_runs_knows_it(self):
+        class Asks(task.Task):
+            def execute(self):
+                return task.current().cancellation.reason
+
+        request = self._request()
+        request.task = Asks('asks')
+        self.executor.place(Offer(request))
+        self.executor.cancel(request, 'not wanted')
+        self.executor.start([request])
+        self.assertEqual('not wanted', self.outcomes.get(timeout=LONG).value)
 
 
 class ThreadsTest(base.BaseTestCase):
@@ -117,6 +252,46 @@ class ThreadsTest(base.BaseTestCase):
             # What stood in line has not taken the room of what comes next.
             deny.clear()
             loop.submit(engines.load(flow, engine='parallel')).result(LONG)
+
+    def test_a_flow_that_waits_is_not_passed_over(self):
+        ran = []
+        long = linear_flow.Flow('long').add(
+            Noted('first', ran, self.gate),
+            *(Noted(f'{n}', ran) for n in range(50)),
+        )
+        short = linear_flow.Flow('short').add(Noted('short', ran))
+        with engines.Loop() as loop:
+            ends = [
+                loop.submit(
+                    engines.load(flow, engine='parallel', max_workers=1)
+                )
+                for flow in (long, short)
+            ]
+            # It has begun when another one, submitted after it, has ended.
+            other = linear_flow.Flow('other').add(Short('other'))
+            loop.submit(engines.load(other)).result(LONG)
+            self.gate.set()
+            for end in ends:
+                end.result(LONG)
+        self.assertEqual('first', ran[0])
+        self.assertIn('short', ran[1:3])
+
+    def test_many_flows_end_though_there_is_room_for_few(self):
+        with engines.Loop() as loop:
+            ends = [
+                loop.submit(
+                    engines.load(
+                        linear_flow.Flow('f').add(
+                            *(Short(f'{n}') for n in range(3))
+                        ),
+                        engine='parallel',
+                        max_workers=2,
+                    )
+                )
+                for _ in range(500)
+            ]
+            for end in ends:
+                end.result(LONG)
 
     def test_a_free_thread_takes_what_comes_while_others_are_held(self):
         flow = unordered_flow.Flow('f')

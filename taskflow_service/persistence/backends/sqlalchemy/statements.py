@@ -104,7 +104,7 @@ def length_of_try(row: tuple[typing.Any, ...]) -> int:
     return sum(map(len, filter(None, row[_PACKED_OF_TRY])))
 
 
-def atom_rows(changes: Changes) -> list[unit.AtomRow]:
+def atom_rows(changes: Changes) -> Sequence[unit.AtomRow]:
     if len(changes) == 1:
         return changes[0].atoms
     return [row for change in changes for row in change.atoms]
