@@ -70,9 +70,7 @@ def dumps(value: Any, *, max_size: int | None = None) -> str:
     ``max_size`` bytes.  A failure that is too large loses its arguments and
     most of its texts instead.
     """
-    if value is None:
-        return _NOTHING
-    text = _HEAD + _dump(value) + _TAIL
+    text = _NOTHING if value is None else _HEAD + _dump(value) + _TAIL
     if max_size is None or len(text) <= max_size:
         return text
     if isinstance(value, failures.Failure):

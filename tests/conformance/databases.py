@@ -127,7 +127,7 @@ class Faults:
 
         def hook(conn, cursor, statement, *args):  # type: ignore[no-untyped-def]
             # PostgreSQL: the statement is its own transaction.
-            if statement.startswith('WITH fence'):
+            if statement.startswith('WITH given'):
                 self._raise()
 
         def do_commit(dbapi):  # type: ignore[no-untyped-def]
@@ -151,7 +151,7 @@ class Faults:
             self._raise()
             self._real_commit(dbapi)
 
-        with self._commits_by(do_commit), self.before('WITH fence', times):
+        with self._commits_by(do_commit), self.before('WITH given', times):
             yield
 
     @contextlib.contextmanager

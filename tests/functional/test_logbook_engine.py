@@ -304,13 +304,13 @@ class _Faults:
             self._raise(kind)
 
     def _before(self, conn, cursor, statement, *args) -> None:
-        if statement.startswith('WITH fence'):
+        if statement.startswith('WITH given'):
             self._kind = self._next()
             if self._kind in (0, 2):
                 self._raise(self._kind)
 
     def _after(self, conn, cursor, statement, *args) -> None:
-        if statement.startswith('WITH fence') and self._kind == 1:
+        if statement.startswith('WITH given') and self._kind == 1:
             self._raise(1)
 
 
