@@ -389,10 +389,11 @@ class Loop(Turns):
 
     def _fill(self, drive: Drive) -> None:
         """Have a flow that waited for room take it within this turn."""
-        if drive.finished:
+        if drive.finished or drive.rollback.undecided:
+            # It is at its end, or is to take its turn anew.
             return
-        elsewhere = drive in self._busy or drive in self._committer.under_way
-        if elsewhere or (drive.calls_user_code and drive in self._staged):
+        if drive in self._busy or self._is_staged(drive):
+            # A flow takes one part at a time: a cancel may come between.
             self._early.setdefault(drive, [])
         elif drive.calls_user_code:
             self._call(drive, drive.conclude, self._place(drive))
@@ -482,7 +483,7 @@ class Loop(Turns):
         except Exception as error:
             LOG.exception('Flow %s cannot go on', drive.flow_uuid)
             drive.drop(error)
-        self._staged.setdefault(drive, []).extend(placed)
+        self._staged[drive] = placed
 
     def _call(self, drive: Drive, part: typing.Any, *args: typing.Any) -> None:
         """Run a part of a turn that calls user code in the pool."""

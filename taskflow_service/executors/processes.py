@@ -88,6 +88,12 @@ class ProcessesExecutor(base.Executor):
         #: What is placed, until the loop has its outcome.
         self._open: set[base.Request] = set()
 
+    def bind(self, deliver: base.Deliver) -> None:
+        """Say where outcomes go; those of an earlier loop are nobody's."""
+        super().bind(deliver)
+        self._open.clear()
+        self._waiting.clear()
+
     def check(self, tasks: Iterable[task_mod.Task]) -> None:
         """Refuse tasks that cannot travel to another process."""
         for task in tasks:
@@ -122,11 +128,11 @@ class ProcessesExecutor(base.Executor):
 
     def called(self) -> Iterator[base.Run]:
         """Take out flows that waited for the room there is, one by one."""
-        return self._waiting.call(self._room, 1)
+        return self._waiting.call(lambda: self._room, 1)
 
     def idle(self) -> None:
         """Give room that a flow did not take to the next one."""
-        for run in self._waiting.call(min(1, self._room), 1):
+        for run in self._waiting.call(lambda: min(1, self._room), 1):
             run.poke()
 
     def start(self, requests: list[base.Request]) -> None:

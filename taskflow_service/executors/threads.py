@@ -105,6 +105,14 @@ class ThreadsExecutor(base.Executor):
         #: Whether there was a moment at which the pool had nothing to do.
         self._dry = True
 
+    def bind(self, deliver: base.Deliver) -> None:
+        """Say where outcomes go; those of an earlier loop are nobody's."""
+        super().bind(deliver)
+        self._open.clear()
+        self._running.clear()
+        self._waiting.clear()
+        self._short = False
+
     def open(self) -> None:
         """Make the pool."""
         if self._pool is None:
@@ -127,8 +135,9 @@ class ThreadsExecutor(base.Executor):
             self._open.update(placed)
             if self._per_flow is not None:
                 uuid = placed[0].run.flow_uuid
-                running = self._running.get(uuid, 0)
-                self._running[uuid] = running + len(placed)
+                with self._lock:
+                    running = self._running.get(uuid, 0)
+                    self._running[uuid] = running + len(placed)
         if timed or (len(placed) == room and len(offer)):
             self._short = self._short or not timed
             self._waiting.add(offer.run)
@@ -179,7 +188,7 @@ class ThreadsExecutor(base.Executor):
         """Take out flows that waited for the room there is, one by one."""
         if not self._waiting:
             return iter(())
-        return self._waiting.call(self._room() or 0, self._share)
+        return self._waiting.call(lambda: self._room() or 0, self._share)
 
     def idle(self) -> None:
         """Let the backlog shrink to the pool's pace.
@@ -195,7 +204,7 @@ class ThreadsExecutor(base.Executor):
             self._looked, self._ended, self._dry = now, 0, False
         # Where no thread is free, who waits is called when one is.
         if self._waiting and len(self._open) < (self._width or 0):
-            for run in self._waiting.call(1, self._share):
+            for run in self._waiting.call(lambda: 1, self._share):
                 run.poke()
 
     def start(self, requests: list[base.Request]) -> None:
@@ -286,9 +295,11 @@ class ThreadsExecutor(base.Executor):
         self._open.remove(request)
         if self._per_flow is not None:
             uuid = request.run.flow_uuid
-            self._running[uuid] -= 1
-            if not self._running[uuid]:
-                del self._running[uuid]
+            # What cannot start is released by a thread for user code.
+            with self._lock:
+                self._running[uuid] -= 1
+                if not self._running[uuid]:
+                    del self._running[uuid]
 
     def release(self, requests: list[base.Request]) -> None:
         """Give their room back."""

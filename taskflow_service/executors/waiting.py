@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterator
 
 from taskflow_service.executors import base
@@ -49,17 +50,24 @@ class Queue:
         """Take note that a flow found no room, or not enough."""
         self._runs.setdefault(run)
 
+    def clear(self) -> None:
+        """Forget all: their loop has ended."""
+        self._runs.clear()
+
     def leave(self, run: base.Run) -> None:
         """Take note that a flow needs no more room."""
         self._runs.pop(run, None)
 
-    def call(self, room: int, share: int) -> Iterator[base.Run]:
+    def call(self, room: Callable[[], int], share: int) -> Iterator[base.Run]:
         """Take out, one by one, those that are first in line for the room.
 
         One that does not take it leaves it to the next turn: else flows
         that cannot would be gone through again and again.
         """
-        for _ in range(min(room, len(self._runs))):
+        for _ in range(min(room(), len(self._runs))):
+            if room() <= 0:
+                # Those that are left keep their places.
+                return
             run = next(iter(self._runs))
             del self._runs[run]
             run.share = share

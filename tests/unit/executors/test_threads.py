@@ -95,7 +95,7 @@ class QueueTest(base.BaseTestCase):
         self.queue.add(self.two)
         self.assertEqual(0, self.queue.most(self.one, 7, 10))
         self.queue.add(self.one)
-        self.assertEqual([self.two], list(self.queue.call(1, 10)))
+        self.assertEqual([self.two], list(self.queue.call(lambda: 1, 10)))
         self.queue.add(self.two)
         self.assertEqual(7, self.queue.most(self.two, 7, 10))
         self.queue.took(self.two, 10)
@@ -105,12 +105,22 @@ class QueueTest(base.BaseTestCase):
         self.queue.add(self.one)
         self.queue.add(self.two)
         self.queue.leave(self.one)
-        self.assertEqual([self.two], list(self.queue.call(9, 1)))
+        self.assertEqual([self.two], list(self.queue.call(lambda: 9, 1)))
+
+    def test_who_finds_no_room_left_keeps_the_place(self):
+        flows = [Flow() for _ in range(5)]
+        for each in flows:
+            self.queue.add(each)
+        # Before the first look, and before each of those that are called.
+        rooms = iter((4, 4, 2, 0))
+        called = list(self.queue.call(lambda: next(rooms), 10))
+        self.assertEqual(flows[:2], called)
+        self.assertEqual(flows[2:], list(self.queue.call(lambda: 9, 10)))
 
     def test_who_comes_back_is_not_called_twice(self):
         self.queue.add(self.one)
         called = []
-        for each in self.queue.call(9, 1):
+        for each in self.queue.call(lambda: 9, 1):
             called.append(each)
             self.queue.add(each)
         self.assertEqual([self.one], called)
@@ -161,6 +171,13 @@ class RoomTest(base.BaseTestCase):
         self.executor.taken(first)
         self.assertEqual([second.run], list(self.executor.called()))
         self.assertEqual([second], self.executor.place(Offer(second)))
+
+    def test_an_executor_that_is_given_again_has_all_its_room(self):
+        first, second, third = (self._request() for _ in range(3))
+        self.executor.place(Offer(first))
+        self.assertEqual([], self.executor.place(Offer(second)))
+        self.executor.bind(self.outcomes.put)
+        self.assertEqual([third], self.executor.place(Offer(third)))
 
     def test_an_outcome_that_is_taken_twice_frees_room_once(self):
         first, second, third = (self._request() for _ in range(3))
