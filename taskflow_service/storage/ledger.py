@@ -178,7 +178,7 @@ def _seen(change: unit.FlowChange) -> tuple[typing.Any, ...]:
     return change.state, change.next_action_at, change.ended_at
 
 
-_NOBODY: Set[int] = frozenset()
+_NO_NODES: Set[int] = frozenset()
 
 
 class _Staged:
@@ -192,7 +192,7 @@ class _Staged:
 
     def __init__(self, record: record_mod.Record) -> None:
         self.dirty, record.dirty = record.dirty, set()
-        self.forgotten: Set[int] = _NOBODY
+        self.forgotten: Set[int] = _NO_NODES
         if record.forgotten:
             self.forgotten, record.forgotten = record.forgotten, set()
         self.changed, record.changed = record.changed, False
